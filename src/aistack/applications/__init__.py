@@ -1,0 +1,1 @@
+"""Layer 6, applications: turning tokens into answers that people use."""

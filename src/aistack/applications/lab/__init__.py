@@ -1,0 +1,1 @@
+"""What applications does, measured on this machine. Needs the `lab` extra."""

@@ -1,0 +1,222 @@
+"""What a language model is made of: a `ModelSpec` of blocks, with exact parameter counts.
+
+A spec is a tuple of `Block`s in order; each stands for `count` equal layers, and each layer is a mixer (attention or
+a recurrence) and a feed-forward part (dense or a mixture of experts). Every part counts its own parameters from its
+shape, so that a total is a sum and never a formula per family.
+
+Symbols: D hidden width, H heads, G key-value heads, K head width, V value head width, F feed-forward width, E experts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+NormKind = Literal["rms", "layer"]
+
+
+@dataclass(frozen=True)
+class GroupedQueryAttention:
+    """Attention whose H query heads share G key-value heads (G = H is multi-head, G = 1 multi-query)."""
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    value_dim: int | None = None
+    """Width of a value head where it differs from `head_dim`."""
+    window: int | None = None
+    """How many tokens back a token sees; None is all of them."""
+    qkv_bias: bool = False
+    output_bias: bool = False
+
+    def parameters(self, hidden: int) -> int:
+        """Weights and biases of the four projections."""
+        value = self.value_dim or self.head_dim
+        query = self.heads * self.head_dim
+        key_value = self.kv_heads * (self.head_dim + value)
+        biases = (query + key_value) * self.qkv_bias + hidden * self.output_bias
+        return hidden * (query + key_value) + self.heads * value * hidden + biases
+
+    def cache_elements(self) -> int:
+        """Elements that one token adds to this layer's KV cache (until its window is full)."""
+        return self.kv_heads * (self.head_dim + (self.value_dim or self.head_dim))
+
+
+@dataclass(frozen=True)
+class MultiHeadLatentAttention:
+    """Attention over a compressed latent, as in DeepSeek-V2 (arXiv:2405.04434, section 2.1)."""
+
+    heads: int
+    q_lora_rank: int | None
+    kv_lora_rank: int
+    nope_dim: int
+    rope_dim: int
+    value_dim: int
+
+    def parameters(self, hidden: int) -> int:
+        """Down- and up-projections of query and key-value, their norms, and the output projection."""
+        width = self.nope_dim + self.rope_dim
+        if self.q_lora_rank is None:
+            query = hidden * self.heads * width
+        else:
+            query = hidden * self.q_lora_rank + self.q_lora_rank + self.q_lora_rank * self.heads * width
+        down = hidden * (self.kv_lora_rank + self.rope_dim) + self.kv_lora_rank
+        up = self.kv_lora_rank * self.heads * (self.nope_dim + self.value_dim)
+        return query + down + up + self.heads * self.value_dim * hidden
+
+    def cache_elements(self) -> int:
+        """Elements that one token adds to this layer's cache: the latent and the shared rotary key."""
+        return self.kv_lora_rank + self.rope_dim
+
+
+@dataclass(frozen=True)
+class FeedForward:
+    """A dense feed-forward part: gated (SwiGLU and relatives, three matrices) or plain (two)."""
+
+    width: int
+    gated: bool = True
+    bias: bool = False
+
+    def parameters(self, hidden: int) -> int:
+        """Weights and biases of the two or three matrices."""
+        into = 2 if self.gated else 1
+        return (into + 1) * hidden * self.width + (into * self.width + hidden) * self.bias
+
+    def active_parameters(self, hidden: int) -> int:
+        """All of them: a dense part touches every weight for every token."""
+        return self.parameters(hidden)
+
+
+@dataclass(frozen=True)
+class MixtureOfExperts:
+    """A router over `experts` feed-forward parts, of which each token uses `experts_per_token`."""
+
+    experts: int
+    experts_per_token: int
+    width: int
+    shared_width: int = 0
+    """Summed width of the experts that every token uses."""
+    gated: bool = True
+    bias: bool = False
+    router_bias: bool = False
+
+    def _expert(self) -> FeedForward:
+        return FeedForward(self.width, self.gated, self.bias)
+
+    def _always(self, hidden: int) -> int:
+        router = self.experts * (hidden + self.router_bias)
+        shared = FeedForward(self.shared_width, self.gated).parameters(hidden) if self.shared_width else 0
+        return router + shared
+
+    def parameters(self, hidden: int) -> int:
+        """The router, every expert and the shared ones."""
+        return self._always(hidden) + self.experts * self._expert().parameters(hidden)
+
+    def active_parameters(self, hidden: int) -> int:
+        """The router, the experts that one token is sent to, and the shared ones."""
+        return self._always(hidden) + self.experts_per_token * self._expert().parameters(hidden)
+
+
+Mixer = GroupedQueryAttention | MultiHeadLatentAttention
+FeedForwardPart = FeedForward | MixtureOfExperts
+
+
+@dataclass(frozen=True)
+class Block:
+    """`count` equal layers in a row: a mixer and a feed-forward part (either may be absent), with their norms."""
+
+    count: int
+    mixer: Mixer | None
+    feed_forward: FeedForwardPart | None
+    norm_parameters: int
+    """Parameters of all norms of one layer that the parts do not count themselves."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A decoder-only language model, as far as its cost is concerned."""
+
+    name: str
+    hidden: int
+    vocab: int
+    blocks: tuple[Block, ...]
+    tied_embeddings: bool
+    max_context: int
+    norm: NormKind = "rms"
+    rope_theta: float | None = 10000.0
+    norm_epsilon: float = 1e-5
+    embedding_parameters: int = field(default=0)
+    """Parameters beside the token table on the way in: learned positions, embedding norms, projections."""
+    final_parameters: int | None = None
+    """Parameters of the final norm and of biases on the output head; None: one RMS norm."""
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return sum(block.count for block in self.blocks)
+
+    def each_layer(self) -> Iterator[Block]:
+        """The block that describes each layer, in order, `layers` of them."""
+        for block in self.blocks:
+            for _ in range(block.count):
+                yield block
+
+    @property
+    def parameters(self) -> int:
+        """All trained parameters; a tied output head is counted once."""
+        return self._outside_blocks() + sum(
+            block.count
+            * (
+                (block.mixer.parameters(self.hidden) if block.mixer else 0)
+                + (block.feed_forward.parameters(self.hidden) if block.feed_forward else 0)
+                + block.norm_parameters
+            )
+            for block in self.blocks
+        )
+
+    @property
+    def active_parameters(self) -> int:
+        """Parameters that take part in one token: of a mixture of experts, only those it is sent to."""
+        return self._outside_blocks() + sum(
+            block.count
+            * (
+                (block.mixer.parameters(self.hidden) if block.mixer else 0)
+                + (block.feed_forward.active_parameters(self.hidden) if block.feed_forward else 0)
+                + block.norm_parameters
+            )
+            for block in self.blocks
+        )
+
+    @property
+    def cache_elements_per_token(self) -> int:
+        """Elements that one token adds to the KV cache over all layers, windows not yet full."""
+        return sum(block.count * block.mixer.cache_elements() for block in self.blocks if block.mixer)
+
+    def _outside_blocks(self) -> int:
+        tables = self.vocab * self.hidden * (1 if self.tied_embeddings else 2)
+        final = self.hidden if self.final_parameters is None else self.final_parameters
+        return tables + self.embedding_parameters + final
+
+
+def llama(
+    name: str,
+    *,
+    hidden: int,
+    layers: int,
+    heads: int,
+    kv_heads: int,
+    feed_forward: int,
+    vocab: int,
+    max_context: int,
+    tied_embeddings: bool = True,
+    rope_theta: float = 10000.0,
+) -> ModelSpec:
+    """A Llama-style dense model: RMS norms, rotary positions, grouped-query attention, SwiGLU, no biases."""
+    block = Block(
+        count=layers,
+        mixer=GroupedQueryAttention(heads, kv_heads, hidden // heads),
+        feed_forward=FeedForward(feed_forward),
+        norm_parameters=2 * hidden,
+    )
+    return ModelSpec(name, hidden, vocab, (block,), tied_embeddings, max_context, rope_theta=rope_theta)

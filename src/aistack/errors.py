@@ -1,0 +1,56 @@
+"""The errors that people meet. Each message says what was wrong, where, and what would be right.
+
+The command line prints them as one message without a traceback and exits with `exit_status`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AistackError(Exception):
+    """Anything that went wrong for a reason its user can act on."""
+
+    exit_status = 1
+
+
+class BadInput(AistackError):
+    """A value, name or file given by the user is wrong."""
+
+    exit_status = 2
+
+
+class UnknownName(BadInput):
+    """A name that is not there; the message offers the nearest ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.nearest = nearest(name, known)
+        hint = f" Nearest: {', '.join(self.nearest)}." if self.nearest else ""
+        super().__init__(f"There is no {kind} named {name!r}.{hint}")
+
+
+class DoesNotFit(AistackError):
+    """A plan that needs more of something than there is."""
+
+    exit_status = 3
+
+
+class MissingExtra(AistackError):
+    """A part of the product whose optional dependencies are not installed."""
+
+    def __init__(self, feature: str, extra: str, module: str) -> None:
+        super().__init__(
+            f"{feature} needs the {extra!r} extra ({module} is not installed). "
+            f"Install it with: pip install 'aistack[{extra}]'"
+        )
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> tuple[str, ...]:
+    """The `count` known names most like `name`, best first; names that contain it come before lookalikes."""
+    wanted = name.casefold()
+    names = sorted(known)
+    containing = [each for each in names if wanted and wanted in each.casefold()]
+    by_fold = {each.casefold(): each for each in names}
+    alike = [by_fold[each] for each in difflib.get_close_matches(wanted, by_fold, n=count, cutoff=0.5)]
+    return tuple(dict.fromkeys([*sorted(containing, key=len), *alike]))[:count]

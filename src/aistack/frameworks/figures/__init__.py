@@ -1,0 +1,1 @@
+"""What frameworks does, drawn: pure functions of results that return a `Figure`."""

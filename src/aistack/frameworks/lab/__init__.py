@@ -1,0 +1,1 @@
+"""What frameworks does, measured on this machine. Needs the `lab` extra."""

@@ -1,0 +1,1 @@
+"""What hardware does, measured on this machine. Needs the `lab` extra."""

@@ -1,0 +1,1 @@
+"""What infrastructure does, drawn: pure functions of results that return a `Figure`."""

@@ -1,0 +1,1 @@
+"""What infrastructure does, measured on this machine. Needs the `lab` extra."""

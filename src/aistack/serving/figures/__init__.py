@@ -1,0 +1,1 @@
+"""What serving does, drawn: pure functions of results that return a `Figure`."""

@@ -1,0 +1,1 @@
+"""What serving does, measured on this machine. Needs the `lab` extra."""

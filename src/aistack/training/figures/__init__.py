@@ -1,0 +1,1 @@
+"""What training does, drawn: pure functions of results that return a `Figure`."""

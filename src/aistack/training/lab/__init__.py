@@ -1,0 +1,1 @@
+"""What training does, measured on this machine. Needs the `lab` extra."""

@@ -160,9 +160,7 @@ def _scale_of_symbol(symbol: str, whole: str) -> tuple[float, str]:
         for prefixes in base.prefixes:
             if prefix in prefixes:
                 return prefixes[prefix] * base.factor, base.canonical
-    raise BadInput(
-        f"{whole!r} is not a unit known here. Examples: GB, TB/s, Gb/s, TFLOP/s, ms, kWh, USD, token/s."
-    )
+    raise BadInput(f"{whole!r} is not a unit known here. Examples: GB, TB/s, Gb/s, TFLOP/s, ms, kWh, USD, token/s.")
 
 
 def _with(value: float, table: tuple[tuple[float, str], ...], digits: int, per: str = "") -> str:

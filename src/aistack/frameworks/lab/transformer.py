@@ -68,9 +68,7 @@ class _Decoder(nn.Module):
     def __init__(self, spec: ModelSpec, attention: GroupedQueryAttention, feed_forward: FeedForward) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(spec.vocab, spec.hidden)
-        self.layers = nn.ModuleList(
-            _Layer(index, spec, attention, feed_forward) for index in range(spec.layers)
-        )
+        self.layers = nn.ModuleList(_Layer(index, spec, attention, feed_forward) for index in range(spec.layers))
         self.norm = nn.RMSNorm(spec.hidden, eps=spec.norm_epsilon)
         exponents = torch.arange(0, attention.head_dim, 2, dtype=torch.float32) / attention.head_dim
         theta = spec.rope_theta or 10000.0

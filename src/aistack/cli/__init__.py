@@ -1,0 +1,51 @@
+"""The command line: one module of this package per verb. Everything heavy is imported when a command runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from aistack import __version__
+from aistack.cli import catalog, dive
+from aistack.errors import AistackError
+
+app = typer.Typer(
+    name="aistack",
+    help="The whole AI stack in six layers: read it, ask it, run it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(catalog.app, name="catalog")
+app.add_typer(dive.app, name="dive")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"aistack {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; an `AistackError` becomes one message and its own exit status."""
+    try:
+        app()
+    except AistackError as error:
+        typer.secho(f"aistack: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        # the reader of our output went away (`aistack ... | head`): not an error, but nothing more can be printed
+        sys.stderr.close()
+        sys.exit(0)

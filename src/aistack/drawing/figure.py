@@ -1,0 +1,106 @@
+"""A figure: a chart with its finding, its source, its words for those who cannot see it, and its table."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aistack.drawing.theme import Layer, follow_scheme, vega_config
+from aistack.errors import BadInput
+
+if TYPE_CHECKING:
+    import altair
+
+    Chart = (
+        altair.Chart
+        | altair.LayerChart
+        | altair.FacetChart
+        | altair.ConcatChart
+        | altair.HConcatChart
+        | altair.VConcatChart
+    )
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart that says what it shows. Every field is required, `alt` above all."""
+
+    layer: Layer
+    title: str
+    """The finding, as a claim."""
+    subtitle: str
+    """What is drawn."""
+    source: str
+    """Where the numbers come from."""
+    alt: str
+    """What a reader who cannot see the chart should know."""
+    chart: Chart
+    table: Sequence[Mapping[str, Any]]
+    """The numbers behind the chart, one mapping a row, the same keys in each."""
+
+    def __post_init__(self) -> None:
+        for name in ("title", "subtitle", "source", "alt"):
+            if not getattr(self, name).strip():
+                raise ValueError(f"A figure needs its {name}.")
+
+    @cached_property
+    def svg(self) -> str:
+        """The chart as a static SVG in the light colours, drawn without a browser."""
+        import vl_convert
+
+        svg: str = vl_convert.vegalite_to_svg(self._spec())
+        return svg
+
+    def html(self, number: int) -> str:
+        """The figure as an HTML element that follows the page's colour scheme, its table folded away below it."""
+        label = f"figure-{number}"
+        drawing = follow_scheme(self.svg).replace(
+            "<svg ", f'<svg role="img" aria-label="{html.escape(self.alt, quote=True)}" ', 1
+        )
+        return (
+            f'<figure id="{label}" class="layer-{self.layer}">'
+            f'<figcaption><span class="number">Figure {number}</span> <strong>{html.escape(self.title)}</strong>'
+            f'<span class="subtitle">{html.escape(self.subtitle)}</span></figcaption>'
+            f'<div class="drawing" tabindex="0" role="group" aria-label="Figure {number}, scrollable">{drawing}</div>'
+            f'<p class="source">{html.escape(self.source)}</p>'
+            f"<details><summary>The numbers</summary>{self._table()}</details></figure>"
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the chart to `path` as .svg, .png or .json (Vega-Lite); another suffix is a `BadInput`."""
+        import json
+
+        import vl_convert
+
+        if path.suffix == ".svg":
+            path.write_text(self.svg, encoding="utf-8")
+        elif path.suffix == ".png":
+            path.write_bytes(vl_convert.vegalite_to_png(self._spec(), scale=2))
+        elif path.suffix == ".json":
+            path.write_text(json.dumps(self._spec()), encoding="utf-8")
+        else:
+            raise BadInput(f"A figure can be saved as .svg, .png or .json, not as {path.suffix or path.name!r}.")
+
+    def _spec(self) -> dict[str, Any]:
+        spec: dict[str, Any] = self.chart.to_dict()
+        spec["config"] = vega_config()
+        return spec
+
+    def _table(self) -> str:
+        if not self.table:
+            return "<p>No rows.</p>"
+        columns = list(self.table[0])
+        head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(_cell(row[column]))}</td>" for column in columns) + "</tr>"
+            for row in self.table
+        )
+        return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -44,6 +44,8 @@ def main() -> None:
         app()
     except AistackError as error:
         typer.secho(f"aistack: {error}", err=True, fg=typer.colors.RED)
+        for note in getattr(error, "__notes__", ()):
+            typer.echo(note, err=True)
         sys.exit(error.exit_status)
     except BrokenPipeError:
         # the reader of our output went away (`aistack ... | head`): not an error, but nothing more can be printed

@@ -89,6 +89,11 @@ class Ledger:
         return [asdict(entry) for entry in self.entries]
 
 
+def ratio_text(ratio: float | None) -> str:
+    """A ratio as people read it, empty where there is none."""
+    return "" if ratio is None else f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
+
+
 def _finite(quantity: str, value: float) -> None:
     if not math.isfinite(value):
         raise ValueError(f"{quantity!r} is {value}, which is no quantity.")

@@ -11,6 +11,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from aistack.drawing.theme import HUES_TERMINAL, Layer
+
+ABOUT: dict[Layer, str] = {
+    "hardware": "measuring this machine",
+    "infrastructure": "moving bytes between processes and to disk",
+    "frameworks": "turning text into training shards",
+    "training": "training a language model on them",
+    "serving": "quantising and serving it",
+    "applications": "putting it to use",
+}
+"""What each stage does, in a few words."""
+
 
 class Task(Protocol):
     """A piece of work under way."""
@@ -31,6 +43,10 @@ class Progress:
     def say(self, text: str) -> None:
         """Print one line of plain text."""
         self.console.print(text, markup=False, highlight=False)
+
+    def stage(self, number: int, layer: Layer) -> None:
+        """Print the heading of a stage, in its layer's colour."""
+        self.console.print(f"\n[bold {HUES_TERMINAL[layer]}]{number} {layer}[/] {ABOUT[layer]}", highlight=False)
 
     @contextmanager
     def task(self, what: str, total: float | None = None) -> Iterator[Task]:

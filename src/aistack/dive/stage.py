@@ -12,7 +12,7 @@ A stage module has
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,10 @@ class Context:
     progress: Progress
     earlier: Mapping[Layer, Outputs]
     """The outputs of the stages before this one."""
+    seconds: Mapping[Layer, float] = field(default_factory=dict)
+    """Wall time that each stage before this one took."""
+    cpu_seconds: Mapping[Layer, float] = field(default_factory=dict)
+    """Processor time of each stage before this one."""
 
     @property
     def folder(self) -> Path:

@@ -32,6 +32,16 @@ HUES_ON_INK: dict[Layer, str] = {
 }
 """A layer's colour in the dark scheme."""
 
+HUES_TERMINAL: dict[Layer, str] = {
+    "hardware": "red",
+    "infrastructure": "yellow",
+    "frameworks": "green",
+    "training": "cyan",
+    "serving": "blue",
+    "applications": "magenta",
+}
+"""A layer's colour among the sixteen that every terminal has and its user has chosen to be readable."""
+
 INK, MUTED, GRID, PAPER = "#1c1d20", "#54565c", "#dedbd3", "#fdfcf9"
 
 ROLES: dict[str, tuple[str, str]] = {

@@ -1,0 +1,123 @@
+"""Conducts a dive: runs the stages that have not finished, in order, and keeps what each found."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aistack.dive import report
+from aistack.dive.ledger import Ledger
+from aistack.dive.progress import Progress
+from aistack.dive.run import Result, Run
+from aistack.dive.stage import Context, Outputs
+from aistack.drawing import LAYERS, Layer
+from aistack.errors import AistackError, BadInput, MissingExtra
+
+_LAB_MODULES = (
+    "torch",
+    "tokenizers",
+    "transformers",
+    "safetensors",
+    "optuna",
+    "pyarrow",
+    "rensa",
+    "py3langid",
+    "psutil",
+    "httpx",
+    "starlette",
+    "uvicorn",
+    "prometheus_client",
+)
+
+
+def settle_device(wanted: str) -> str:
+    """The device to run on, "cpu" or "cuda"; "auto" takes CUDA where PyTorch sees it.
+
+    Raises `MissingExtra` without the lab's packages and `BadInput` for a device that is not there.
+    """
+    for module in _LAB_MODULES:
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra("The dive", "lab", module)
+    if wanted not in {"auto", "cpu", "cuda"}:
+        raise BadInput(f"There is no device {wanted!r}. Use auto, cpu or cuda.")
+    if wanted == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if wanted == "cuda":
+        raise BadInput("PyTorch sees no CUDA device here. Use --device cpu, or install a CUDA build of PyTorch.")
+    return "cpu"
+
+
+def circumstances() -> dict[str, str]:
+    """What the run is made with: versions of the interpreter and of what is measured."""
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "transformers", "tokenizers", "numpy")}
+    return {"python": platform.python_version(), "system": platform.platform(), **versions}
+
+
+def conduct(run: Run, progress: Progress) -> None:
+    """Run every stage of `run` that has not finished, then write the ledger and the report.
+
+    Raises `AistackError` with a way on where the disk is full; whatever has finished is kept.
+    """
+    with run.alone(), _full_disk_explained(run):
+        for number, layer in enumerate(LAYERS, start=1):
+            if run.result(layer) is None:
+                progress.stage(number, layer)
+                run.finish(_run_stage(run, layer, progress))
+        report.write(run)
+
+
+def stage_module(layer: Layer) -> Any:
+    """The module of `dive/stages/` that stands for `layer`."""
+    return importlib.import_module(f"aistack.dive.stages.{layer}")
+
+
+def _run_stage(run: Run, layer: Layer, progress: Progress) -> Result:
+    finished = run.results()
+    ledger = Ledger(layer)
+    context = Context(
+        layer=layer,
+        root=run.root,
+        options=run.options,
+        device=run.device,
+        ledger=ledger,
+        progress=progress,
+        earlier={result.layer: result.outputs for result in finished},
+        seconds={result.layer: result.seconds for result in finished},
+        cpu_seconds={result.layer: result.cpu_seconds for result in finished},
+    )
+    started, used = time.perf_counter(), _cpu_seconds()
+    outputs: Outputs = stage_module(layer).run(context)
+    unmeasured = [entry.quantity for entry in ledger.entries if entry.measured is None]
+    if unmeasured:
+        raise RuntimeError(f"The {layer} stage predicted but never measured: {', '.join(unmeasured)}.")
+    return Result(layer, ledger.entries, outputs, time.perf_counter() - started, _cpu_seconds() - used)
+
+
+def _cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+@contextmanager
+def _full_disk_explained(run: Run) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise AistackError(
+            f"The disk that holds {run.root} is full. Finished stages are kept; free some space and continue with: "
+            f"aistack dive --resume --run {run.name}"
+        ) from None

@@ -1,0 +1,1 @@
+"""What a whole dive shows, drawn."""

@@ -16,6 +16,7 @@ app = typer.Typer(
     help="The whole AI stack in six layers: read it, ask it, run it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

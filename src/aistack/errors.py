@@ -30,6 +30,16 @@ class UnknownName(BadInput):
         super().__init__(f"There is no {kind} named {name!r}.{hint}")
 
 
+class AmbiguousName(BadInput):
+    """A name that several entries answer to; the message lists them."""
+
+    def __init__(self, kind: str, name: str, candidates: Iterable[str]) -> None:
+        self.candidates = tuple(candidates)
+        shown = ", ".join(self.candidates[:12])
+        more = f" and {len(self.candidates) - 12} more" if len(self.candidates) > 12 else ""
+        super().__init__(f"{name!r} could be any {kind} of: {shown}{more}. Say which one.")
+
+
 class DoesNotFit(AistackError):
     """A plan that needs more of something than there is."""
 

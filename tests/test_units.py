@@ -56,3 +56,5 @@ def test_reads_well() -> None:
     assert units.text(0, "s") == "0 s"
     assert units.text(11_200, "token/s") == "11.2 k tokens/s"
     assert units.text(0.004, "USD") == "$0.004"
+    assert units.text(814e-6, "m2") == "814 mm2"
+    assert units.text(132, "SM") == "132 SM"

@@ -47,6 +47,7 @@ _BASES: dict[str, _Base] = {
     "g": _Base("kg", 1e-3, (_DECIMAL,)),
     "gCO2e": _Base("kg", 1e-3, (_DECIMAL,)),
     "tCO2e": _Base("kg", 1e3, (_DECIMAL,)),
+    "gSbe": _Base("kgSbe", 1e-3, (_DECIMAL,)),
     "t": _Base("kg", 1e3, ()),
     "L": _Base("L", 1.0, ()),
     "m": _Base("m", 1.0, (_SMALL,)),
@@ -60,6 +61,10 @@ _BASES: dict[str, _Base] = {
     "requests": _Base("request", 1.0, (_DECIMAL,)),
     "tok": _Base("token", 1.0, (_DECIMAL,)),
     "op": _Base("OP", 1.0, (_DECIMAL,)),
+    "SM": _Base("SM", 1.0, ()),
+    "CU": _Base("CU", 1.0, ()),
+    "core": _Base("core", 1.0, ()),
+    "billion": _Base("1", 1e9, ()),
     "1": _Base("1", 1.0, ()),
     "%": _Base("1", 0.01, ()),
     "": _Base("1", 1.0, (_DECIMAL,)),
@@ -85,6 +90,7 @@ _ENERGIES = (
     (1e-12, "pJ"),
 )
 _MASSES = ((1e3, "t"), (1.0, "kg"), (1e-3, "g"), (1e-6, "mg"))
+_AREAS = ((1.0, "m2"), (1e-6, "mm2"), (1e-12, "um2"))
 
 _DOLLARS_FIRST = re.compile(r"\$\s*([\d.,_]+)")
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*")
@@ -136,6 +142,10 @@ def text(value: float, unit: str, digits: int = 3) -> str:
         return _with(value, _ENERGIES, digits)
     if above == "kg":
         return _with(value, _MASSES, digits, per)
+    if above == "m2":
+        return _with(value, _AREAS, digits, per)
+    if above in {"SM", "CU", "core"}:
+        return f"{_number(value, digits)} {above}{per}"
     if above == "USD":
         sign = "-" if value < 0 else ""
         return f"{sign}${_number(abs(value), digits)}{per}"

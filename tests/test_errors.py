@@ -1,0 +1,23 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aistack.errors import UnknownName, nearest
+
+KNOWN = ["h100-sxm5", "h100-pcie", "h200-sxm", "mi300x", "llama-3.1-405b"]
+
+
+def test_the_nearest_names_are_those_meant() -> None:
+    assert set(nearest("h100", KNOWN)[:2]) == {"h100-sxm5", "h100-pcie"}
+    assert nearest("mi30x", KNOWN)[0] == "mi300x"
+    assert nearest("LLAMA-3.1-405", KNOWN)[0] == "llama-3.1-405b"
+    assert nearest("zzzzzz", KNOWN) == ()
+
+
+@given(st.text(), st.lists(st.text(), max_size=20))
+def test_nearest_never_fails_and_only_offers_what_there_is(name: str, known: list[str]) -> None:
+    offered = nearest(name, known)
+    assert len(offered) <= 3 and set(offered) <= set(known)
+
+
+def test_the_message_offers_them() -> None:
+    assert str(UnknownName("accelerator", "mi30x", KNOWN)) == "There is no accelerator named 'mi30x'. Nearest: mi300x."

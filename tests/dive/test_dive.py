@@ -30,7 +30,7 @@ class Attempt:
 def _attempt(
     arguments: list[str], runs: Path, until: Callable[[str], bool], stop: signal.Signals, limit: float = 240.0
 ) -> Attempt:
-    """Run `aistack dive ...`; once `until(what it printed so far)`, send it `stop`; wait for it and its children to end."""
+    """Run `aistack dive ...`; once `until(what it printed)`, send it `stop`; wait for it and its children to end."""
     log = runs / f"attempt-{len(list(runs.glob('attempt-*')))}.txt"
     with log.open("w") as handle:
         process = subprocess.Popen(

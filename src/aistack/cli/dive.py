@@ -18,31 +18,36 @@ app = typer.Typer(help="Take real text through all six layers on this machine.",
 
 RunsFolder = Annotated[
     Path | None,
-    typer.Option("--runs", help="Folder that holds the runs.", show_default="$AISTACK_HOME/runs or your data folder"),
+    typer.Option("--runs", metavar="FOLDER", help="Where runs are kept, by default your data folder ($AISTACK_HOME)."),
 ]
 
 
 @app.callback()
 def dive(
     context: typer.Context,
-    minutes: Annotated[float | None, typer.Option(help="How long it may take.", show_default="10")] = None,
+    minutes: Annotated[float | None, typer.Option(metavar="N", help="How long it may take, by default 10.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The smallest meaningful dive, under two minutes.")] = False,
     text: Annotated[
         list[Path] | None,
         typer.Option(
-            help="File or folder to learn from (.txt .md .py .jsonl .parquet); repeat for several.",
-            show_default="the documentation of the installed Python packages",
+            metavar="PATH",
+            help="File or folder to learn from (.txt .md .py .jsonl .parquet); repeat for several. "
+            "By default the documentation of the installed Python packages.",
         ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the latest run (or --run) where it stopped.")
     ] = False,
-    run: Annotated[str | None, typer.Option(help="Name of the run to resume.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.", show_default="auto")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.", show_default="0")] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the served model.", show_default="a free one")] = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="Name of the run to resume.")] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="auto|cpu|cuda", help="By default CUDA where PyTorch sees it.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of everything random, by default 0.")] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="N", help="Port of the served model, by default a free one.")
+    ] = None,
     endpoint: Annotated[
-        str | None, typer.Option(help="Base URL of an OpenAI-compatible server to generate answers with.")
+        str | None, typer.Option(metavar="URL", help="OpenAI-compatible server to generate answers with.")
     ] = None,
     runs: RunsFolder = None,
 ) -> None:
@@ -87,9 +92,7 @@ def dive(
 
 @app.command()
 def show(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="Name or folder.", show_default="the latest")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Name or folder, by default the latest.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the ledger as JSON.")] = False,
     runs: RunsFolder = None,
 ) -> None:

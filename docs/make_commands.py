@@ -1,4 +1,4 @@
-"""Write docs/commands.md: the help of every command, as the command line prints it. Run: python docs/make_commands.py"""
+"""Write docs/commands.md, the help of every command as the command line prints it: python docs/make_commands.py"""
 
 from __future__ import annotations
 

@@ -39,10 +39,23 @@ def _root(
     pass
 
 
+def _each(option: str, arguments: list[str]) -> list[str]:
+    """Let `option` take several values, which click allows positional arguments only: --text A B is --text A --text B."""
+    spelled: list[str] = []
+    taking = False
+    for argument in arguments:
+        if argument.startswith("-"):
+            taking = argument == option
+        elif taking and spelled[-1] != option:
+            spelled.append(option)
+        spelled.append(argument)
+    return spelled
+
+
 def main() -> None:
     """Run the command line; an `AistackError` becomes one message and its own exit status."""
     try:
-        app()
+        app(_each("--text", sys.argv[1:]))
     except AistackError as error:
         typer.secho(f"aistack: {error}", err=True, fg=typer.colors.RED)
         for note in getattr(error, "__notes__", ()):

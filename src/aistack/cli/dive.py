@@ -30,8 +30,8 @@ def dive(
     text: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="PATH",
-            help="File or folder to learn from (.txt .md .py .jsonl .parquet); repeat for several. "
+            metavar="PATH...",
+            help="Files and folders to learn from (.txt .md .py .jsonl .parquet). "
             "By default the documentation of the installed Python packages.",
         ),
     ] = None,

@@ -1,0 +1,63 @@
+"""Worker processes: results come in the order of the work, and only a few pieces of work are under way at a time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from typing import TypeVar
+
+Work, Result = TypeVar("Work"), TypeVar("Result")
+AHEAD = 4
+"""Pieces of work a worker that may wait, so that memory stays bounded."""
+
+
+@contextmanager
+def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """`workers` fresh processes. They end when this process does, even when it is killed."""
+    # fresh rather than forked: a fork of a process with running threads (PyTorch's, the tokenizer's) may hang
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as executor:
+        try:
+            yield executor
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def in_order(
+    executor: ProcessPoolExecutor | None, function: Callable[[Work], Result], items: Iterable[Work], workers: int = 1
+) -> Iterator[Result]:
+    """`function` of each item, in their order; without an executor it runs here."""
+    if executor is None:
+        yield from map(function, items)
+        return
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(executor.submit(function, item))
+        if len(waiting) >= AHEAD * workers:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

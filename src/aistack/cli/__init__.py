@@ -40,7 +40,7 @@ def _root(
 
 
 def _each(option: str, arguments: list[str]) -> list[str]:
-    """Let `option` take several values, which click allows positional arguments only: --text A B is --text A --text B."""
+    """Let `option` take several values, as click allows only arguments to: --text A B becomes --text A --text B."""
     spelled: list[str] = []
     taking = False
     for argument in arguments:

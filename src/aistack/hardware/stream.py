@@ -36,17 +36,40 @@ def bandwidth(caches: Sequence[Cache], memory_bandwidth: float, working_set: flo
 def fit(sizes: Mapping[str, float], seconds_per_byte: Mapping[float, float]) -> tuple[tuple[Cache, ...], float]:
     """The caches with their bandwidths, and memory's bandwidth, from measured seconds a byte by working set.
 
-    `sizes` gives each cache's name and size, nearest first. No level comes out faster than the one before it.
+    `sizes` gives each cache's name and size, nearest first. No level comes out faster than the one before it. Of the
+    last cache, which other cores and other tenants use too, the share that a stream gets to keep is fitted as well.
     `ValueError` where there are fewer working sets than levels.
     """
+    candidates = [_fit_costs(_keeping(sizes, share), seconds_per_byte) for share in (1.0, 0.75, 0.5)]
+    usable, costs, _ = min(candidates, key=lambda candidate: candidate[2])
+    # where the nearest level was never seen (no working set small enough), it is as fast as the first one seen
+    first = next(cost for cost in costs if cost > 0)
+    rates = [1 / max(cost, first) for cost in costs]
+    caches = tuple(Cache(name, size, rate) for (name, size), rate in zip(usable.items(), rates, strict=False))
+    return caches, rates[-1]
+
+
+def _keeping(sizes: Mapping[str, float], share: float) -> dict[str, float]:
+    """`sizes` with only a share of the last one usable, but never less than the level before."""
+    usable = dict(sizes)
+    if usable:
+        *before, last = usable
+        usable[last] = max(usable[last] * share, *(usable[name] for name in before), 0.0)
+    return usable
+
+
+def _fit_costs(
+    sizes: Mapping[str, float], seconds_per_byte: Mapping[float, float]
+) -> tuple[Mapping[str, float], list[float], float]:
+    """The sizes, each level's seconds a byte, and the mean relative error they leave."""
     parts = [shares(list(sizes.values()), working_set) for working_set in seconds_per_byte]
     # A level's cost is that of the level before plus something that is not negative, so each of these somethings
     # counts for its own level and all farther ones.
     columns = [[sum(part[level:]) for part in parts] for level in range(len(sizes) + 1)]
     increments = fit_times(columns, list(seconds_per_byte.values()))
     costs = [sum(increments[: level + 1]) for level in range(len(increments))]
-    # where the nearest level was never seen (no working set small enough), it is as fast as the first one seen
-    first = next(cost for cost in costs if cost > 0)
-    rates = [1 / max(cost, first) for cost in costs]
-    caches = tuple(Cache(name, size, rate) for (name, size), rate in zip(sizes.items(), rates, strict=False))
-    return caches, rates[-1]
+    errors = [
+        abs(sum(part * cost for part, cost in zip(each, costs, strict=True)) / measured - 1)
+        for each, measured in zip(parts, seconds_per_byte.values(), strict=True)
+    ]
+    return sizes, costs, sum(errors) / len(errors)

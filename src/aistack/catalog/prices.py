@@ -1,0 +1,199 @@
+"""Prices: what accelerators cost to rent and to buy, as dated series. Never a fit, always somebody's stated price."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar, get_args
+
+from pydantic import Field, ValidationError
+
+from aistack.catalog import accelerators, nodes
+from aistack.catalog.entry import Part
+from aistack.catalog.facts import Confidence, Fact
+from aistack.catalog.names import resolve
+from aistack.catalog.reading import DATA, read_rows
+from aistack.catalog.sources import Date, sources
+from aistack.errors import BadInput, UnknownName
+
+Pricing = Literal[
+    "on-demand",
+    "spot",
+    "reserved",
+    "reserved-1y",
+    "reserved-3y",
+    "savings-plan",
+    "capacity-block",
+    "serverless",
+    "marketplace",
+]
+"""How it is bought. A reserved price is per hour of a term paid whether used or not."""
+
+
+class Price(Part):
+    """One price on one day, as one row of a table states it."""
+
+    as_listed: Annotated[str, Field(min_length=1)]
+    """What the source calls the thing."""
+    accelerators: tuple[str, ...]
+    """Catalog ids it may be: one where the variant is clear, several where the source leaves it open, none where the
+    catalog does not have it."""
+    date: Date
+    source: str
+    quote: str = ""
+    confidence: Confidence
+    note: str = ""
+    doubt: str = ""
+    """Why the price should not be used; lookups leave such rows out."""
+
+    @property
+    def accelerator(self) -> str | None:
+        """The catalog id, or None where the row leaves open which variant it is."""
+        return self.accelerators[0] if len(self.accelerators) == 1 else None
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether the source leaves open which of several variants it prices."""
+        return len(self.accelerators) > 1
+
+
+P = TypeVar("P", bound=Price)
+
+
+class RentalPrice(Price):
+    """The price of an hour."""
+
+    provider: Annotated[str, Field(min_length=1)]
+    sku: str = ""
+    accelerators_per_instance: Annotated[int, Field(ge=1, le=1000)] | None = None
+    usd_per_accelerator_hour: Annotated[float, Field(gt=0.0, le=200.0)]
+    usd_per_instance_hour: Annotated[float, Field(gt=0.0, le=2000.0)] | None = None
+    pricing: Pricing
+    terms: str = ""
+    region: str = ""
+    dated: str
+    """What the date is the date of."""
+
+    @property
+    def fact(self) -> Fact:
+        """US dollars an hour for one accelerator."""
+        return _fact(self, self.usd_per_accelerator_hour, "USD/h", "per package")
+
+
+class PurchasePrice(Price):
+    """The price of owning one."""
+
+    system: str | None = None
+    """The catalog id of the whole system that is priced, where it is one."""
+    usd: Annotated[float, Field(gt=0.0, le=1e9)]
+    accelerators_in_it: Annotated[int, Field(ge=1, le=100_000)]
+    usd_per_accelerator: Annotated[float, Field(gt=100.0, le=1e6)]
+
+    @property
+    def fact(self) -> Fact:
+        """US dollars for each accelerator; of a system, its whole price spread over them."""
+        return _fact(self, self.usd_per_accelerator, "USD", "per package")
+
+
+@functools.cache
+def rentals() -> tuple[RentalPrice, ...]:
+    """Every rental price that the catalog has, as its table lists them."""
+    path = DATA / "cloud_prices.csv"
+    return tuple(read_table(RentalPrice, *read_rows(path), path))
+
+
+@functools.cache
+def purchases() -> tuple[PurchasePrice, ...]:
+    """Every purchase price that the catalog has, as its table lists them."""
+    path = DATA / "hardware_prices.csv"
+    return tuple(read_table(PurchasePrice, *read_rows(path), path))
+
+
+def series(
+    accelerator: str, provider: str | None = None, pricing: str | None = None, *, ambiguous: bool = False
+) -> tuple[RentalPrice, ...]:
+    """The rental prices of an accelerator in order of date, from one provider or all, bought in one way or any.
+
+    Rows that leave the variant open are left out unless `ambiguous`, rows in doubt always. An empty tuple means that
+    nothing is known. Raises `UnknownName` for an accelerator, provider or way of buying that is not there.
+    """
+    key = accelerators.KIND.load(accelerator).id
+    if provider is not None:
+        provider = resolve("provider", provider, sorted({row.provider for row in rentals()}))
+    if pricing is not None and pricing not in get_args(Pricing):
+        raise UnknownName("way of buying", pricing, get_args(Pricing))
+    found = (
+        row
+        for row in rentals()
+        if (key in row.accelerators if ambiguous else row.accelerator == key)
+        and provider in (None, row.provider)
+        and pricing in (None, row.pricing)
+        and not row.doubt
+    )
+    return tuple(sorted(found, key=lambda row: row.date))
+
+
+def price(
+    accelerator: str, date: str | None = None, provider: str | None = None, pricing: str = "on-demand"
+) -> RentalPrice:
+    """The rental price in force on `date` (`2025-06-30`; None: the latest): the last one stated up to then.
+
+    Of several stated on that last day, the median one (the lower of two). Raises `BadInput` where none was stated yet.
+    """
+    known = series(accelerator, provider, pricing)
+    past = [row for row in known if date is None or row.date <= date]
+    if not past:
+        key = accelerators.KIND.load(accelerator).id
+        first = f" The first is of {known[0].date}." if known else ""
+        where = f" from {provider}" if provider else ""
+        until = f" up to {date}" if date else ""
+        raise BadInput(f"No {pricing} price of {key}{where} is known{until}.{first}")
+    last = sorted((row for row in past if row.date == past[-1].date), key=lambda row: row.usd_per_accelerator_hour)
+    return last[(len(last) - 1) // 2]
+
+
+def purchase_prices(accelerator: str) -> tuple[PurchasePrice, ...]:
+    """What one was sold for, alone or as its share of a system, in order of date. Raises `UnknownName`."""
+    key = accelerators.KIND.load(accelerator).id
+    return tuple(sorted((row for row in purchases() if row.accelerator == key), key=lambda row: row.date))
+
+
+def read_table(schema: type[P], header: Iterable[str], rows: list[dict[str, str]], path: Path) -> list[P]:
+    """The rows of a price table; every problem of every row in one `BadInput`."""
+    columns = tuple(schema.model_fields)
+    if set(header) != set(columns):
+        raise BadInput(f"{path} must have exactly the columns {', '.join(columns)}.")
+    found: list[P] = []
+    problems: list[str] = []
+    for number, row in enumerate(rows, start=2):
+        raw = {key: text for key, text in row.items() if text} | {"accelerators": tuple(row["accelerators"].split())}
+        try:
+            each = schema.model_validate(raw, strict=False)
+        except ValidationError as error:
+            problems += [f"  line {number}, {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            continue
+        unknown = [key for key in each.accelerators if key not in accelerators.KIND.names()]
+        problems += [f"  line {number}: there is no accelerator {key!r}" for key in unknown]
+        if each.source not in sources():
+            problems.append(f"  line {number}: there is no source {each.source!r}")
+        if isinstance(each, PurchasePrice) and each.system and each.system not in nodes.KIND.names():
+            problems.append(f"  line {number}: there is no node {each.system!r}")
+        found.append(each)
+    if problems:
+        raise BadInput("\n".join([f"{path}:", *problems]))
+    return found
+
+
+def _fact(row: Price, value: float, unit: str, basis: str) -> Fact:
+    return Fact(
+        value=value,
+        unit=unit,
+        basis=basis,
+        source=row.source,
+        kind="vendor",
+        confidence=row.confidence,
+        date=row.date,
+        quote=row.quote,
+        note="; ".join(filter(None, (row.as_listed, row.note, row.doubt))),
+    )

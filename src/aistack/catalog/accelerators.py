@@ -87,6 +87,11 @@ class Accelerator(Entry):
     more: Annotated[dict[str, Fact], Field(default_factory=dict)]
     """What is known of few: other values that are quoted, engines beside the main one."""
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its names, with and without the vendor."""
+        return (*super().labels, f"{self.vendor} {self.name}")
+
     def peak(self, format: str) -> float:
         """Dense peak in FLOP/s (or OP/s for integers) of one package. Raises `BadInput` naming the formats it has."""
         if format not in self.peaks:

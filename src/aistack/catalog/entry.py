@@ -42,6 +42,11 @@ class Entry(Part):
             raise ValueError(f"`cite` takes only {', '.join(_CITED)}")
         return {key: _cited(value, cite) for key, value in raw.items() if key != "cite"}
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Everything beside its id that people may call it by."""
+        return (self.name, *self.aliases)
+
     def facts(self) -> Iterator[tuple[str, Fact]]:
         """Every fact with its path: `("peaks.bf16", Fact(...))`."""
         return facts_within(self)

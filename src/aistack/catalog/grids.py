@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from aistack.catalog.entry import Entry
 from aistack.catalog.facts import Fact, measures
 from aistack.catalog.kinds import Kind, validated
-from aistack.catalog.names import resolve
+from aistack.catalog.naming import resolve
 from aistack.catalog.reading import DATA, read_rows
 from aistack.errors import BadInput
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from aistack.catalog.entry import Entry, facts_within
 from aistack.catalog.facts import Fact
-from aistack.catalog.names import resolve
+from aistack.catalog.naming import resolve
 from aistack.catalog.reading import DATA, read_yaml
 from aistack.errors import BadInput
 
@@ -101,10 +101,7 @@ def _labels(
     """What else each entry is called; reads every entry, so it is asked for only where an id did not settle it."""
 
     def labels() -> dict[str, tuple[str, ...]]:
-        found = {}
-        for key in names():
-            entry = read(key)
-            found[key] = (entry.name, *entry.aliases) if isinstance(entry, Entry) else (entry.name,)
-        return found
+        entries = {key: read(key) for key in names()}
+        return {key: entry.labels if isinstance(entry, Entry) else () for key, entry in entries.items()}
 
     return labels

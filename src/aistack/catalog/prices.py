@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from aistack.catalog import accelerators, nodes
 from aistack.catalog.entry import Part
 from aistack.catalog.facts import Confidence, Fact
-from aistack.catalog.names import resolve
+from aistack.catalog.naming import resolve
 from aistack.catalog.reading import DATA, read_rows
 from aistack.catalog.sources import Date, sources
 from aistack.errors import BadInput, UnknownName

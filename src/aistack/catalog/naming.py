@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from aistack.errors import AmbiguousName, UnknownName
 
+_NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
 
 def resolve(
-    kind: str, wanted: str, ids: Iterable[str], labels: Callable[[], Mapping[str, tuple[str, ...]]] = dict
+    kind: str, wanted: str, ids: Iterable[str], labels: Callable[[], Mapping[str, tuple[str, ...]]] = lambda: _NONE
 ) -> str:
     """The id of the one entry that `wanted` names.
 

@@ -9,65 +9,39 @@ Symbols: D hidden width, H heads, G key-value heads, K head width, V value head 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from aistack.catalog.mixers import (
+    CompressedAttention,
+    GatedDeltaNet,
+    GroupedQueryAttention,
+    Indexer,
+    Mamba2,
+    Mixer,
+    MultiHeadLatentAttention,
+)
+
+__all__ = [
+    "Block",
+    "CompressedAttention",
+    "FeedForward",
+    "FeedForwardPart",
+    "GatedDeltaNet",
+    "GroupedQueryAttention",
+    "Indexer",
+    "Mamba2",
+    "Mixer",
+    "MixtureOfExperts",
+    "ModelSpec",
+    "MultiHeadLatentAttention",
+    "NormKind",
+    "llama",
+    "runs",
+]
+
 NormKind = Literal["rms", "layer"]
-
-
-@dataclass(frozen=True)
-class GroupedQueryAttention:
-    """Attention whose H query heads share G key-value heads (G = H is multi-head, G = 1 multi-query)."""
-
-    heads: int
-    kv_heads: int
-    head_dim: int
-    value_dim: int | None = None
-    """Width of a value head where it differs from `head_dim`."""
-    window: int | None = None
-    """How many tokens back a token sees; None is all of them."""
-    qkv_bias: bool = False
-    output_bias: bool = False
-
-    def parameters(self, hidden: int) -> int:
-        """Weights and biases of the four projections."""
-        value = self.value_dim or self.head_dim
-        query = self.heads * self.head_dim
-        key_value = self.kv_heads * (self.head_dim + value)
-        biases = (query + key_value) * self.qkv_bias + hidden * self.output_bias
-        return hidden * (query + key_value) + self.heads * value * hidden + biases
-
-    def cache_elements(self) -> int:
-        """Elements that one token adds to this layer's KV cache (until its window is full)."""
-        return self.kv_heads * (self.head_dim + (self.value_dim or self.head_dim))
-
-
-@dataclass(frozen=True)
-class MultiHeadLatentAttention:
-    """Attention over a compressed latent, as in DeepSeek-V2 (arXiv:2405.04434, section 2.1)."""
-
-    heads: int
-    q_lora_rank: int | None
-    kv_lora_rank: int
-    nope_dim: int
-    rope_dim: int
-    value_dim: int
-
-    def parameters(self, hidden: int) -> int:
-        """Down- and up-projections of query and key-value, their norms, and the output projection."""
-        width = self.nope_dim + self.rope_dim
-        if self.q_lora_rank is None:
-            query = hidden * self.heads * width
-        else:
-            query = hidden * self.q_lora_rank + self.q_lora_rank + self.q_lora_rank * self.heads * width
-        down = hidden * (self.kv_lora_rank + self.rope_dim) + self.kv_lora_rank
-        up = self.kv_lora_rank * self.heads * (self.nope_dim + self.value_dim)
-        return query + down + up + self.heads * self.value_dim * hidden
-
-    def cache_elements(self) -> int:
-        """Elements that one token adds to this layer's cache: the latent and the shared rotary key."""
-        return self.kv_lora_rank + self.rope_dim
 
 
 @dataclass(frozen=True)
@@ -100,25 +74,35 @@ class MixtureOfExperts:
     gated: bool = True
     bias: bool = False
     router_bias: bool = False
+    shared_gate: bool = False
+    """A learned scalar gate on the shared experts (Qwen)."""
+    latent: int | None = None
+    """Width that the routed experts work in, projected to and from (LatentMoE); None is the model's own."""
 
-    def _expert(self) -> FeedForward:
+    @property
+    def expert(self) -> FeedForward:
+        """One routed expert."""
         return FeedForward(self.width, self.gated, self.bias)
 
+    @property
+    def shared(self) -> FeedForward | None:
+        """The experts that every token uses, as one."""
+        return FeedForward(self.shared_width, self.gated) if self.shared_width else None
+
     def _always(self, hidden: int) -> int:
-        router = self.experts * (hidden + self.router_bias)
-        shared = FeedForward(self.shared_width, self.gated).parameters(hidden) if self.shared_width else 0
-        return router + shared
+        router = self.experts * (hidden + self.router_bias) + hidden * self.shared_gate
+        around = 2 * hidden * self.latent if self.latent else 0
+        return router + around + (self.shared.parameters(hidden) if self.shared else 0)
 
     def parameters(self, hidden: int) -> int:
         """The router, every expert and the shared ones."""
-        return self._always(hidden) + self.experts * self._expert().parameters(hidden)
+        return self._always(hidden) + self.experts * self.expert.parameters(self.latent or hidden)
 
     def active_parameters(self, hidden: int) -> int:
         """The router, the experts that one token is sent to, and the shared ones."""
-        return self._always(hidden) + self.experts_per_token * self._expert().parameters(hidden)
+        return self._always(hidden) + self.experts_per_token * self.expert.parameters(self.latent or hidden)
 
 
-Mixer = GroupedQueryAttention | MultiHeadLatentAttention
 FeedForwardPart = FeedForward | MixtureOfExperts
 
 
@@ -193,10 +177,26 @@ class ModelSpec:
         """Elements that one token adds to the KV cache over all layers, windows not yet full."""
         return sum(block.count * block.mixer.cache_elements() for block in self.blocks if block.mixer)
 
+    @property
+    def state_elements(self) -> int:
+        """Elements that a sequence holds over all layers whatever its length: the recurrences' states."""
+        return sum(block.count * block.mixer.state_elements() for block in self.blocks if block.mixer)
+
     def _outside_blocks(self) -> int:
         tables = self.vocab * self.hidden * (1 if self.tied_embeddings else 2)
         final = self.hidden if self.final_parameters is None else self.final_parameters
         return tables + self.embedding_parameters + final
+
+
+def runs(layers: Iterable[Block]) -> tuple[Block, ...]:
+    """Single layers in order as blocks: equal neighbours become one block with their summed count."""
+    blocks: list[Block] = []
+    for layer in layers:
+        if blocks and replace(blocks[-1], count=layer.count) == layer:
+            blocks[-1] = replace(layer, count=blocks[-1].count + layer.count)
+        else:
+            blocks.append(layer)
+    return tuple(blocks)
 
 
 def llama(

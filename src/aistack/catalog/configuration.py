@@ -1,0 +1,79 @@
+"""A model's configuration, as Hugging Face's `config.json` states it, read into a `ModelSpec`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aistack.catalog.architecture import ModelSpec
+from aistack.catalog.families import FAMILIES, Fields
+from aistack.catalog.families.building import Family
+from aistack.errors import BadInput, nearest
+
+_LARGEST = 4 * 1024 * 1024
+
+
+def read_config(path: Path) -> ModelSpec:
+    """The spec that a local `config.json` describes; a folder stands for the one in it.
+
+    A configuration of a model with several parts is read for its language model (`text_config`). Raises `BadInput`
+    naming the file, the field and what would be right: for a file that is missing, unreadable, not JSON or not an
+    object, for an unknown `model_type`, and for fields that are missing, of a wrong type or absurd.
+    """
+    if path.is_dir():
+        path = path / "config.json"
+    return spec_of(_read(path), str(path), path.parent.resolve().name or path.stem)
+
+
+def spec_of(values: Mapping[str, Any], where: str, name: str) -> ModelSpec:
+    """The spec that a configuration describes; `where` says for messages where it stands. Raises `BadInput`."""
+    fields = fields_of(values, where, name)
+    return _family(fields)(fields)
+
+
+def fields_of(values: Mapping[str, Any], where: str, name: str) -> Fields:
+    """The fields of the language model in a configuration."""
+    whole = Fields(values, where, name)
+    if whole.section("text_config") is None:
+        return whole
+    inner = dict(values["text_config"])
+    inner.setdefault("model_type", values.get("model_type"))
+    if "tie_word_embeddings" in whole:
+        inner.setdefault("tie_word_embeddings", values["tie_word_embeddings"])
+    return Fields(inner, f"{where}, text_config", name)
+
+
+def _family(fields: Fields) -> Family:
+    model_type = fields.word("model_type", "")
+    if not model_type:
+        raise fields.missing("model_type")
+    if model_type not in FAMILIES:
+        near = nearest(model_type, FAMILIES) or tuple(sorted(FAMILIES))
+        raise BadInput(
+            f"{fields.where}: model_type {model_type!r} is not supported. Nearest: {', '.join(near)}. "
+            "If the model is built like one of these, set model_type to it in a copy of the file."
+        )
+    return FAMILIES[model_type]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as handle:
+            data = handle.read(_LARGEST + 1)
+    except FileNotFoundError:
+        raise BadInput(f"{path} does not exist. Give the path of a model's config.json or of its folder.") from None
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}.") from None
+    if len(data) > _LARGEST:
+        raise BadInput(f"{path} is larger than {_LARGEST >> 20} MiB, so it is no config.json.")
+    try:
+        values = json.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path} is not valid JSON: {error}. Download it again.") from None
+    if not isinstance(values, dict):
+        raise BadInput(f"{path} holds a {type(values).__name__}, but a config.json is one object {{...}}.")
+    return values

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from aistack.catalog import accelerators
 from aistack.catalog.accelerators import MemoryBandwidth, OneWay, Power
 from aistack.catalog.entry import Entry, Part
 from aistack.catalog.facts import Count, Fact, Word, measures
 from aistack.catalog.kinds import in_folder
+from aistack.errors import nearest
 
 Memory = Annotated[Fact, measures("B", low=1e9, high=1e17, basis=("scope",))]
 Storage = Annotated[Fact, measures("B", low=1e9, high=1e18)]
@@ -80,6 +82,14 @@ class Node(Entry):
     level: Literal["node", "rack", "pod"]
     accelerator: str
     """The accelerator in it, by catalog id."""
+
+    @field_validator("accelerator")
+    @classmethod
+    def _accelerator_is_known(cls, key: str) -> str:
+        if key not in accelerators.KIND.names():
+            near = ", ".join(nearest(key, accelerators.KIND.names()))
+            raise ValueError(f"there is no accelerator {key!r}{f'. Nearest: {near}' if near else ''}")
+        return key
 
     accelerators: Members
     """How many, on the level of the entry."""

@@ -17,6 +17,8 @@ from aistack.catalog.reading import DATA, read_rows
 from aistack.catalog.sources import Date, sources
 from aistack.errors import BadInput, UnknownName
 
+RENTALS, PURCHASES = "cloud_prices.csv", "hardware_prices.csv"
+
 Pricing = Literal[
     "on-demand",
     "spot",
@@ -99,14 +101,14 @@ class PurchasePrice(Price):
 @functools.cache
 def rentals() -> tuple[RentalPrice, ...]:
     """Every rental price that the catalog has, as its table lists them."""
-    path = DATA / "cloud_prices.csv"
+    path = DATA / RENTALS
     return tuple(read_table(RentalPrice, *read_rows(path), path))
 
 
 @functools.cache
 def purchases() -> tuple[PurchasePrice, ...]:
     """Every purchase price that the catalog has, as its table lists them."""
-    path = DATA / "hardware_prices.csv"
+    path = DATA / PURCHASES
     return tuple(read_table(PurchasePrice, *read_rows(path), path))
 
 
@@ -137,20 +139,26 @@ def series(
 def price(
     accelerator: str, date: str | None = None, provider: str | None = None, pricing: str = "on-demand"
 ) -> RentalPrice:
-    """The rental price in force on `date` (`2025-06-30`; None: the latest): the last one stated up to then.
+    """The rental price in force on `date` (`2025-06-30`; None: at the latest one known), as one row of the table.
 
-    Of several stated on that last day, the median one (the lower of two). Raises `BadInput` where none was stated yet.
+    Each provider counts with the last price it stated in the year up to then (the median of one day's, where it stated
+    several); of the providers' prices the median is returned, of an even number the lower of the middle two. Raises
+    `BadInput` where none was stated in that year.
     """
     known = series(accelerator, provider, pricing)
-    past = [row for row in known if date is None or row.date <= date]
-    if not past:
+    until = date or (known[-1].date if known else "")
+    year_before = f"{int(until[:4]) - 1}{until[4:]}" if until else ""
+    last: dict[str, list[RentalPrice]] = {}
+    for row in known:
+        if year_before <= row.date <= until:
+            same_day = last.get(row.provider, [])
+            last[row.provider] = [*same_day, row] if same_day and same_day[0].date == row.date else [row]
+    if not last:
         key = accelerators.KIND.load(accelerator).id
-        first = f" The first is of {known[0].date}." if known else ""
-        where = f" from {provider}" if provider else ""
-        until = f" up to {date}" if date else ""
-        raise BadInput(f"No {pricing} price of {key}{where} is known{until}.{first}")
-    last = sorted((row for row in past if row.date == past[-1].date), key=lambda row: row.usd_per_accelerator_hour)
-    return last[(len(last) - 1) // 2]
+        when = f" in the year up to {date}" if date else ""
+        span = f" Known: {known[0].date} to {known[-1].date}." if known else ""
+        raise BadInput(f"No {pricing} price of {key}{f' from {provider}' if provider else ''} is known{when}.{span}")
+    return _median([_median(rows) for rows in last.values()])
 
 
 def purchase_prices(accelerator: str) -> tuple[PurchasePrice, ...]:
@@ -183,6 +191,10 @@ def read_table(schema: type[P], header: Iterable[str], rows: list[dict[str, str]
     if problems:
         raise BadInput("\n".join([f"{path}:", *problems]))
     return found
+
+
+def _median(rows: list[RentalPrice]) -> RentalPrice:
+    return sorted(rows, key=lambda row: row.usd_per_accelerator_hour)[(len(rows) - 1) // 2]
 
 
 def _fact(row: Price, value: float, unit: str, basis: str) -> Fact:

@@ -55,9 +55,9 @@ for _tag, _pattern, _first in (
     _PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
-def read_yaml(path: Path) -> Any:
-    """The one document in one of the package's own YAML files."""
-    return yaml.load(path.read_bytes(), Loader=_PlainLoader)
+def read_yaml(content: Path | str) -> Any:
+    """The one document in one of the package's own YAML files, or in text that is to become one."""
+    return yaml.load(content if isinstance(content, str) else content.read_bytes(), Loader=_PlainLoader)
 
 
 def read_contribution(path: Path) -> list[Any]:

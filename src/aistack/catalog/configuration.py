@@ -29,12 +29,16 @@ def read_config(path: Path) -> ModelSpec:
 
 def spec_of(values: Mapping[str, Any], where: str, name: str) -> ModelSpec:
     """The spec that a configuration describes; `where` says for messages where it stands. Raises `BadInput`."""
-    fields = fields_of(values, where, name)
-    return _family(fields)(fields)
+    return spec_and_unread(values, where, name)[0]
 
 
-def fields_of(values: Mapping[str, Any], where: str, name: str) -> Fields:
-    """The fields of the language model in a configuration."""
+def spec_and_unread(values: Mapping[str, Any], where: str, name: str) -> tuple[ModelSpec, set[str]]:
+    """The spec, and the keys that it does not depend on."""
+    fields = _language_model(values, where, name)
+    return _family(fields)(fields), fields.unread
+
+
+def _language_model(values: Mapping[str, Any], where: str, name: str) -> Fields:
     whole = Fields(values, where, name)
     if whole.section("text_config") is None:
         return whole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aistack.catalog import accelerators, facilities, grids, links, nodes, number_formats, records
+from aistack.catalog import accelerators, facilities, grids, links, models, nodes, number_formats, records
 from aistack.catalog.kinds import Kind
 from aistack.catalog.sources import Source, source, sources
 from aistack.errors import AmbiguousName, UnknownName
@@ -16,6 +16,7 @@ SOURCE: Kind[Source] = Kind(
 KINDS: tuple[Kind[Any], ...] = (
     accelerators.KIND,
     nodes.KIND,
+    models.KIND,
     links.KIND,
     number_formats.KIND,
     *records.KINDS,
@@ -28,11 +29,10 @@ KINDS: tuple[Kind[Any], ...] = (
 
 def kind(name: str) -> Kind[Any]:
     """The kind with this name, singular or plural. Raises `UnknownName`."""
-    wanted = name.casefold().replace("_", "-").replace(" ", "-")
-    for each in KINDS:
-        if wanted in {each.name, plural(each.name)}:
-            return each
-    raise UnknownName("kind of entry", name, (each.name for each in KINDS))
+    named = _named(name)
+    if named is None:
+        raise UnknownName("kind of entry", name, (each.name for each in KINDS))
+    return named
 
 
 def find(name: str) -> tuple[Kind[Any], Any]:
@@ -42,9 +42,9 @@ def find(name: str) -> tuple[Kind[Any], Any]:
     several kinds have the id or one kind several candidates, and `UnknownName` with the nearest names of all kinds.
     """
     before, slash, after = name.partition("/")
-    if slash:
-        wanted = kind(before)
-        return wanted, wanted.load(after)
+    # a model's Hugging Face id has a slash too, after its owner
+    if slash and (named := _named(before)) is not None:
+        return named, named.load(after)
     exact = [each for each in KINDS if name in each.names()]
     if len(exact) > 1:
         raise AmbiguousName("entry", name, (f"{each.name}/{name}" for each in exact))
@@ -59,6 +59,11 @@ def find(name: str) -> tuple[Kind[Any], Any]:
             continue
     known = (key for each in KINDS for key in each.names())
     raise UnknownName("catalog entry", name, known)
+
+
+def _named(name: str) -> Kind[Any] | None:
+    wanted = name.casefold().replace("_", "-").replace(" ", "-")
+    return next((each for each in KINDS if wanted in {each.name, plural(each.name)}), None)
 
 
 def plural(name: str) -> str:

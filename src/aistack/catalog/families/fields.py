@@ -26,11 +26,16 @@ class Fields:
     def __init__(self, values: Mapping[str, Any], where: str, name: str) -> None:
         """`where` is the file or entry, for messages; `name` becomes the spec's."""
         self._values, self.where, self.name = values, where, name
-        self.used: set[str] = set()
+        self._used: set[str] = set()
 
     def __contains__(self, key: str) -> bool:
-        self.used.add(key)
+        self._used.add(key)
         return self._values.get(key) is not None
+
+    @property
+    def unread(self) -> set[str]:
+        """The keys that nothing asked for."""
+        return set(self._values) - self._used
 
     def count(self, *keys: str, default: int | None = None, least: int = 1, most: int = _MOST) -> int:
         """The whole number under the first of `keys` that is there. Raises `BadInput` where it is no such number."""

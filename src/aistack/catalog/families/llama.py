@@ -174,14 +174,16 @@ def _llama4(fields: Fields) -> ModelSpec:
     step = fields.count("interleave_moe_layer_step", default=1)
     listed = fields.items("moe_layers", int)
     experts = routed(fields, "num_local_experts", width="intermediate_size", shared_width=width)
-    chunk = fields.maybe("attention_chunk_size")
+    chunk, dense = fields.maybe("attention_chunk_size"), fields.maybe("intermediate_size_mlp")
     bias = fields.flag("attention_bias", False)
 
     def layer(i: int) -> tuple[Mixer, FeedForwardPart]:
         local = chunk is not None and (i + 1) % 4 != 0
         part = attention(fields, bias=bias, head_dim=128, window=chunk if local else None, chunked=local)
-        routed = i in listed if listed is not None else (i + 1) % step == 0
-        return part, experts if routed else FeedForward(fields.count("intermediate_size_mlp"))
+        routed_here = i in listed if listed is not None else (i + 1) % step == 0
+        if not routed_here and dense is None:
+            raise fields.missing("intermediate_size_mlp")
+        return part, experts if routed_here or dense is None else FeedForward(dense)
 
     return decoder(fields, [layer(i) for i in range(fields.layers())])
 

@@ -32,3 +32,10 @@ def estimate(cpu_seconds: float, watts: float = WATTS_PER_CORE) -> Energy:
     """
     low, high = (min(watts, WATTS_PER_CORE_RANGE[0]), max(watts, WATTS_PER_CORE_RANGE[1]))
     return Energy(cpu_seconds * watts, cpu_seconds * low, cpu_seconds * high, "assumed", WATTS_PER_CORE_SOURCE)
+
+
+def metered(joules: float) -> Energy:
+    """Joules that a meter counted."""
+    return Energy(
+        joules, joules, joules, "measured", "this machine's meters: RAPL, and NVML where there are NVIDIA GPUs"
+    )

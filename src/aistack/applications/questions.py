@@ -33,8 +33,9 @@ class Question:
 def make(passages: Sequence[str], candidates: Iterable[int], count: int, seed: int) -> tuple[Question, ...]:
     """At most `count` questions from the passages numbered by `candidates`, at most one a passage.
 
-    A sentence is a question if it is prose of 6 to 40 words, if no other sentence of the collection is the same, if at least
-    100 characters of its passage remain, and if these share no run of four words with it. Deterministic by `seed`.
+    A sentence is a question if it is prose of 6 to 40 words, if no other sentence of the collection is the same, if at
+    least 100 characters of its passage remain, and if these share no run of four words with it. Deterministic by
+    `seed`.
     """
     seen = Counter(_key(sentence) for text in passages for sentence in sentences(text))
     rng = random.Random(seed)

@@ -14,33 +14,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ranks = NDArray[np.float64]
+Values = NDArray[np.float64]
 
 
-def recall_at(ranks: Ranks, k: int) -> float:
-    """Share of the questions whose right passage is among the first `k` results."""
-    return float(np.mean(ranks <= k))
+def recall_at(ranks: Ranks, k: int) -> Values:
+    """1 where the right passage is among the first `k` results, else 0; the mean is recall@k (hit rate)."""
+    return (ranks <= k).astype(np.float64)
 
 
-def reciprocal_rank(ranks: Ranks) -> float:
-    """Mean of 1 / rank over the questions (MRR); a passage that was not found counts 0."""
-    return float(np.mean(1 / ranks))
+def reciprocal_rank(ranks: Ranks) -> Values:
+    """1 / rank, 0 where the passage was not found; the mean is the mean reciprocal rank (MRR)."""
+    return 1 / ranks
 
 
-def ndcg_at(ranks: Ranks, k: int) -> float:
-    """Normalised discounted cumulative gain: the mean of 1 / log2(1 + rank) where rank <= `k`, else 0.
+def ndcg_at(ranks: Ranks, k: int) -> Values:
+    """1 / log2(1 + rank) where rank <= `k`, else 0: the normalised discounted cumulative gain (nDCG@k).
 
     With one right passage of gain 1 the ideal gain is 1, so nothing is left to divide by (Järvelin and Kekäläinen,
     "Cumulated gain-based evaluation of IR techniques", ACM TOIS 20(4), 2002).
     """
-    return float(np.mean(np.where(ranks <= k, 1 / np.log2(1 + ranks), 0.0)))
+    return np.where(ranks <= k, 1 / np.log2(1 + ranks), 0.0)
 
 
-def bootstrap(values: NDArray[np.float64], seed: int, resamples: int = 2000) -> tuple[float, float]:
-    """The 95% percentile interval of the mean of `values`, one value a question (Efron 1979)."""
+@dataclass(frozen=True)
+class Interval:
+    """A share or mean with the interval that holds it in 95 of 100 cases."""
+
+    value: float
+    low: float
+    high: float
+
+
+def mean(values: Values, seed: int, resamples: int = 2000) -> Interval:
+    """The mean of one value a question with its percentile bootstrap interval (Efron 1979)."""
     rng = np.random.default_rng(seed)
     means = values[rng.integers(0, len(values), (resamples, len(values)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    return Interval(float(values.mean()), float(low), float(high))
 
 
 @dataclass(frozen=True)
@@ -52,15 +62,6 @@ class Pilot:
     depth: int
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """A predicted share with the interval in which 95% of measurements with so many questions should lie."""
-
-    value: float
-    low: float
-    high: float
-
-
 # Means of p from one in a million to nearly 1; weights a + b from "the questions differ wildly" to "all are alike".
 _MEAN = np.logspace(-6, -0.01, 70)
 _WEIGHT = np.logspace(-1.5, 3, 50)
@@ -68,8 +69,8 @@ _WEIGHT = np.logspace(-1.5, 3, 50)
 
 def estimate(
     pilots: Sequence[Pilot], distractors: Sequence[int], k: int, questions: int, seed: int = 0
-) -> tuple[Prediction, ...]:
-    """Predict recall@`k` among each number of `distractors`, for a measurement with so many `questions`.
+) -> tuple[Interval, ...]:
+    """Predict recall@`k` among each number of `distractors`; the interval is of a measurement with `questions`.
 
     Each question has its own probability p that a random wrong passage outscores the right one. Among n of them, the
     number that do is binomial(n, p); with p ~ Beta(a, b) over the questions it is beta-binomial, and
@@ -95,7 +96,7 @@ def estimate(
     for n in distractors:
         recall = np.clip(_beta_binomial(min(k, n + 1), n, a, b).sum(axis=0), 0, 1)
         low, high = np.quantile(rng.binomial(questions, recall[drawn]) / questions, [0.025, 0.975])
-        predictions.append(Prediction(float(weight @ recall), float(low), float(high)))
+        predictions.append(Interval(float(weight @ recall), float(low), float(high)))
     return tuple(predictions)
 
 

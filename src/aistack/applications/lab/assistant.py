@@ -43,6 +43,7 @@ class Generated:
     checked: Checked | None
     problem: str | None
     seconds: float
+    """Time that the request for the text took."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,7 @@ def _generate(
     count: Callable[[str], int] | None,
     context: int | None,
 ) -> Generated:
-    start = time.perf_counter()
-    model, used, checked, problem = name, 0, None, None
+    model, used, checked, problem, seconds = name, 0, None, None, 0.0
     try:
         served = endpoint.model(name)
         model = served.name
@@ -184,12 +184,15 @@ def _generate(
         prompt = compose(question, passages, room, count or _third_of_the_bytes)
         used = prompt.passages
         if used:
-            checked = check(endpoint.generate(served.name, prompt.text, ANSWER_TOKENS), passages[:used])
+            start = time.perf_counter()
+            text = endpoint.generate(served.name, prompt.text, ANSWER_TOKENS)
+            seconds = time.perf_counter() - start
+            checked = check(text, passages[:used])
         else:
             problem = f"No passage fits into the {room} tokens that the model's context leaves for the prompt."
     except EndpointFailed as error:
         problem = str(error)
-    return Generated(endpoint.url, model, used, checked, problem, time.perf_counter() - start)
+    return Generated(endpoint.url, model, used, checked, problem, seconds)
 
 
 def _third_of_the_bytes(text: str) -> int:

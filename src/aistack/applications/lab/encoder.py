@@ -37,8 +37,10 @@ def available() -> bool:
 class MiniLM:
     """Turns texts into vectors of length 1 [384]; of a text only the first 256 word pieces count."""
 
-    def __init__(self, device: str = "cpu") -> None:
-        """Load the weights. Raises `MissingExtra` without the `embed` extra, `BadInput` where its files are damaged."""
+    def __init__(self, device: str = "cpu", half: bool = False) -> None:
+        """Load the weights; `half` computes products in bfloat16.
+
+        Raises `MissingExtra` without the `embed` extra, `BadInput` where its files are damaged."""
         spec = importlib.util.find_spec(_PACKAGE)
         if spec is None or spec.origin is None:
             raise MissingExtra("Dense retrieval", "embed", _PACKAGE)
@@ -63,6 +65,7 @@ class MiniLM:
                 f"The weights of {NAME} in {folder} cannot be read ({error}). Install the extra again."
             ) from None
         self._encoder = encoder.eval()
+        self._half = half
         self._words = weights["embeddings.word_embeddings.weight"]
         self._positions = (
             weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
@@ -96,14 +99,14 @@ class MiniLM:
         device = self._words.device
         ids = torch.tensor([each.ids for each in pieces], device=device)
         mask = torch.tensor([each.attention_mask for each in pieces], dtype=torch.bool, device=device)
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._half):
             embedded = self._words[ids] + self._positions[: ids.shape[1]]
             hidden = self._encoder(
                 functional.layer_norm(embedded, (WIDTH,), *self._norm, eps=1e-12), src_key_padding_mask=~mask
             )
             kept = mask[..., None]
-            mean = (hidden * kept).sum(dim=1) / kept.sum(dim=1)
-            vectors: Vectors = functional.normalize(mean).float().cpu().numpy()
+            mean = (hidden.float() * kept).sum(dim=1) / kept.sum(dim=1)
+            vectors: Vectors = functional.normalize(mean).cpu().numpy()
         return vectors
 
 

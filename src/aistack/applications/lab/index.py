@@ -241,8 +241,12 @@ class Index:
 
     @property
     def best_mode(self) -> Mode:
-        """Hybrid where there are vectors and an encoder for questions, else lexical."""
-        return "hybrid" if self.vectors and self._encoder is not None else "lexical"
+        """Hybrid where every passage has a vector and there is an encoder for questions, else lexical.
+
+        With vectors for a part, a hybrid search would put that part's nearest passages, however far they are, level
+        with the best of all.
+        """
+        return "hybrid" if self.vectors == self.passages and self._encoder is not None else "lexical"
 
     def search(self, query: str, k: int = 10, mode: Mode | None = None) -> list[Found]:
         """The `k` passages that suit `query` best, best first, ties by number; `mode` None is `best_mode`.

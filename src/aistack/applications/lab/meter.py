@@ -51,6 +51,11 @@ class Meter:
         ]
         self._nvidia_smi = nvidia_smi or shutil.which("nvidia-smi")
 
+    @property
+    def counts_energy(self) -> bool:
+        """Whether the processors' counters can be read, so that there will be joules."""
+        return bool(self._packages) and None not in self._counters()
+
     def __enter__(self) -> Meter:
         self._gpu = _GpuPower(self._nvidia_smi) if self._nvidia_smi else None
         self._start = (time.perf_counter(), _cpu_seconds(), self._counters())

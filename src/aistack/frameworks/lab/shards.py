@@ -79,7 +79,7 @@ def write_shards(
         stale.unlink()
     written: dict[str, Any] = {}
     for split, arrays in splits.items():
-        shards = []
+        shards: list[dict[str, Any]] = []
         for index, rows in enumerate(arrays):
             path = folder / f"{split}-{index:05}.npy"
             with replacing(path) as partial, partial.open("wb") as handle:

@@ -1,5 +1,5 @@
-"""Near-duplicates: found by MinHash and banding (Broder 1997; Leskovec et al., "Mining of Massive Datasets", chapter 3),
-confirmed by the true Jaccard similarity, so that no document is dropped for a collision.
+"""Near-duplicates: found by MinHash and banding, confirmed by the true Jaccard similarity, so that no document is
+dropped for a collision (Broder 1997; Leskovec et al., "Mining of Massive Datasets", chapter 3).
 
 A document is the set of its runs of five words. With b bands of r rows, a pair of similarity s becomes a candidate with
 probability 1 - (1 - s^r)^b: here 0.99999 at the threshold.
@@ -56,7 +56,6 @@ def near_duplicates(
     numbered = enumerate(texts)
     while chunk := list(islice(numbered, _AT_ONCE)):
         sets = [shingles(text) for _, text in chunk]
-        # sorted, because the order of a set of strings differs between processes
         sketches = RMinHash.from_token_sets([list(each) for each in sets], PERMUTATIONS, seed)
         for (number, _), own, sketch in zip(chunk, sets, sketches, strict=True):
             candidates = sorted(index.query(sketch))

@@ -6,16 +6,18 @@ package carries from elsewhere (under another licence, perhaps) are left out.
 
 from __future__ import annotations
 
+import csv
+import os
 import platform
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from aistack.frameworks.funnel import Step
 from aistack.frameworks.lab.data.licences import UNKNOWN, licence_of, permissive
-from aistack.frameworks.lab.data.piece import Piece
+from aistack.frameworks.lab.data.piece import Kind, Piece
 
 _TESTS = {"test", "tests", "idle_test"}
 _VENDORED = {"_vendor", "_vendored", "vendored", "third_party", "externals", "_bundled"}
@@ -36,13 +38,11 @@ def installed() -> tuple[list[Package], list[Piece], Step]:
     """The packages found, the pieces of those to read, and the account of their files."""
     files = Step("find files")
     standard = Package("python", platform.python_version(), "PSF-2.0", True)
-    packages, pieces = [standard], _standard_library(standard, files)
-    seen = {"aistack"}
-    for distribution in sorted(distributions(), key=_name):
-        name = _name(distribution)
-        if name in seen:
-            continue
-        seen.add(name)
+    packages, pieces = [standard], list(_standard_library(standard, files))
+    # of two of a name the first on the import path counts; our own documentation is not what a model is to learn
+    found = dict(reversed([*map(_named, distributions())]))
+    found.pop("aistack", None)
+    for name, distribution in sorted(found.items()):
         licence = licence_of(distribution.metadata)
         package = Package(name, distribution.version, licence, permissive(licence))
         packages.append(package)
@@ -50,42 +50,44 @@ def installed() -> tuple[list[Package], list[Piece], Step]:
     return packages, pieces, files
 
 
-def _name(distribution: Distribution) -> str:
-    return str(distribution.metadata["Name"] or "").lower().replace("_", "-")
+def _named(distribution: Distribution) -> tuple[str, Distribution]:
+    return str(distribution.metadata["Name"] or "").lower().replace("_", "-"), distribution
 
 
-def _standard_library(package: Package, files: Step) -> list[Piece]:
-    root = Path(sysconfig.get_paths()["stdlib"])
-    found = (path for path in sorted(root.rglob("*.py")) if "site-packages" not in path.parts)
-    return [piece for path in found for piece in _consider(path, path.relative_to(root), package, "python/", files)]
+def _standard_library(package: Package, files: Step) -> Iterator[Piece]:
+    root = sysconfig.get_paths()["stdlib"]
+    for folder, inside, names in os.walk(root):
+        inside[:] = sorted(name for name in inside if name not in {"site-packages", "dist-packages", "__pycache__"})
+        for name in sorted(names):
+            if name.endswith(".py"):
+                path = os.path.join(folder, name)  # noqa: PTH118
+                inner = os.path.relpath(path, root)
+                yield from _consider(path, f"python/{inner}", os.stat(path).st_size, package, files)  # noqa: PTH116
 
 
 def _files(distribution: Distribution, package: Package, files: Step) -> Iterator[Piece]:
-    readme = next((path for path in distribution.files or () if path.name == "METADATA"), None)
-    if readme is not None:
-        path = Path(str(distribution.locate_file(readme)))
-        yield from _consider(path, PurePath(package.name, "README"), package, "", files)
-    for entry in sorted(distribution.files or (), key=str):
-        if entry.suffix == ".py" and ".." not in entry.parts:
-            yield from _consider(Path(str(distribution.locate_file(entry))), PurePath(entry), package, "", files)
+    """Files as the distribution's RECORD lists them, with their sizes: one read instead of a look at each file."""
+    root = str(distribution.locate_file(""))
+    for name, _, size in sorted(csv.reader((distribution.read_text("RECORD") or "").splitlines())):
+        readme = name.endswith(".dist-info/METADATA")
+        if (readme or name.endswith(".py")) and not name.startswith(("..", "/")):
+            path = os.path.join(root, name)  # noqa: PTH118
+            identity = f"{package.name}/README" if readme else name
+            yield from _consider(path, identity, int(size or 0), package, files)
 
 
-def _consider(path: Path, name: PurePath, package: Package, prefix: str, files: Step) -> Iterator[Piece]:
-    try:
-        size = path.stat().st_size
-    except OSError:
-        files.drop("listed but not there", 0)
-        return
+def _consider(path: str, identity: str, size: int, package: Package, files: Step) -> Iterator[Piece]:
+    *folders, name = identity.split("/")
     if not package.used:
         reason = "no licence stated" if package.licence == UNKNOWN else f"licence asks for more: {package.licence}"
         files.drop(reason, size)
-    elif _TESTS & set(name.parts[:-1]) or name.name.startswith("test_") or name.name == "conftest.py":
+    elif not _TESTS.isdisjoint(folders) or name.startswith("test_") or name == "conftest.py":
         files.drop("tests", size)
-    elif _VENDORED & set(name.parts[:-1]):
+    elif not _VENDORED.isdisjoint(folders):
         files.drop("code of others inside a package", size)
     elif size == 0:
         files.drop("empty", 0)
     else:
         files.keep(size)
-        kind = "python" if name.suffix == ".py" else "readme"
-        yield Piece(path, kind, f"{prefix}{name}", package.name, package.licence, 0, size, size)
+        kind: Kind = "python" if name.endswith(".py") else "readme"
+        yield Piece(Path(path), kind, identity, package.name, package.licence, 0, size, size)

@@ -31,10 +31,9 @@ def licence_of(metadata: PackageMetadata) -> str:
 
     Read in the order of trust: License-Expression (PEP 639), the License field where it is short, the classifiers.
     """
-    expression = metadata.get("License-Expression")
+    expression, field = (metadata[key].strip() if key in metadata else "" for key in ("License-Expression", "License"))
     if expression:
-        return str(expression)
-    field = str(metadata.get("License") or "").strip()
+        return expression
     if field and len(field) <= 60 and "\n" not in field:
         return _spdx(field)
     stated = [line for line in metadata.get_all("Classifier") or () if line.startswith("License ::")]

@@ -28,12 +28,15 @@ class Piece:
 
 
 def sample(pieces: Sequence[Piece], size: float, salt: str) -> list[Piece]:
-    """Some of `pieces`, about `size` bytes together, chosen by their ids and `salt` alone, in their own order."""
-    left = size
-    chosen = set()
-    for index in sorted(range(len(pieces)), key=lambda index: place(pieces[index].id, salt)):
-        if left <= 0:
-            break
-        chosen.add(index)
-        left -= pieces[index].size
-    return [pieces[index] for index in sorted(chosen)]
+    """Some of `pieces`, about `size` bytes together and at least one, in their own order.
+
+    A systematic sample: every source is represented by its share of pieces, and which of its pieces is decided by a
+    hash of their ids and `salt` alone.
+    """
+    share = size / max(1, sum(piece.size for piece in pieces))
+    if share >= 1:
+        return list(pieces)
+    order = sorted(range(len(pieces)), key=lambda index: (pieces[index].source, place(pieces[index].id, salt)))
+    start = place(salt)
+    chosen = [index for rank, index in enumerate(order) if int(start + (rank + 1) * share) > int(start + rank * share)]
+    return [pieces[index] for index in sorted(chosen or order[:1])]

@@ -54,7 +54,7 @@ Named = Iterator[tuple[str, str]]
 
 def _python(piece: Piece, step: Step) -> Named:
     source = piece.path.read_bytes()
-    # a syntax tree holds no cycles, but collecting garbage while a million nodes are made takes three quarters of the time
+    # a syntax tree holds no cycles, but collecting garbage while its nodes are made takes most of the time
     collecting = gc.isenabled()
     gc.disable()
     try:

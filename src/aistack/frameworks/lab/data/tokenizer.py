@@ -17,7 +17,7 @@ SPECIAL = (SEPARATOR, USER, ASSISTANT)
 """Ids 0, 1 and 2: between documents (and begin, end, padding), a user's turn, an assistant's turn."""
 
 LARGEST_VOCABULARY, SMALLEST_VOCABULARY = 4096, 512
-BYTES_A_TOKEN_TYPE = 500
+BYTES_A_TOKEN_TYPE = 400
 """Text that each entry of the vocabulary should rest on; with less, the last merges are chance."""
 
 CHAT_TEMPLATE = (

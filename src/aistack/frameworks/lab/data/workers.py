@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import TypeVar
 
-Work, Result = TypeVar("Work"), TypeVar("Result")
+Work = TypeVar("Work")
+Result = TypeVar("Result")
 AHEAD = 4
 """Pieces of work a worker that may wait, so that memory stays bounded."""
 

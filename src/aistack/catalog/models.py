@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from aistack.catalog.architecture import ModelSpec
 from aistack.catalog.configuration import read_config, spec_and_unread, spec_of
@@ -80,35 +80,31 @@ class Counted(Part):
 class Model(Entry):
     """A language model."""
 
+    missing: str = ""
+    """What a count would need and no source states; empty for a model that can be counted."""
     configuration: Annotated[tuple[Configuration, ...], Field(strict=False, min_length=1)]
     """Blocks by source; no key stands in two of them."""
     official: Official = Official()
-    missing: str = ""
-    """What a count would need and no source states; empty for a model that can be counted."""
 
     @field_validator("configuration")
     @classmethod
-    def _no_key_twice(cls, blocks: tuple[Configuration, ...], info: ValidationInfo) -> tuple[Configuration, ...]:
-        seen: set[str] = set()
+    def _sourced_and_counted(cls, blocks: tuple[Configuration, ...], info: ValidationInfo) -> tuple[Configuration, ...]:
+        config: dict[str, Any] = {}
         for block in blocks:
-            if twice := seen & block.values.keys():
-                raise ValueError(f"{sorted(twice)} stand in two blocks")
-            seen |= block.values.keys()
+            if twice := config.keys() & block.values.keys():
+                raise ValueError(f"{', '.join(sorted(twice))}: in two blocks")
+            config |= block.values
             for value in block.values.values():
                 block.fact(value, info.context)
-        return blocks
-
-    @model_validator(mode="after")
-    def _can_be_counted(self) -> Model:
-        if self.missing:
-            return self
+        if info.data.get("missing"):
+            return blocks
         try:
-            _, unread = spec_and_unread(self.config, self.id, self.id)
+            _, unread = spec_and_unread(config, "the configuration", "model")
         except BadInput as error:
             raise ValueError(str(error)) from None
         if unread := unread - _INFORMATIVE:
             raise ValueError(f"{', '.join(sorted(unread))}: no count depends on it, so it does not belong here")
-        return self
+        return blocks
 
     @property
     def config(self) -> dict[str, Any]:

@@ -18,12 +18,12 @@ Format = Literal[
 
 PER_ONE = ("scope",)
 
-Peak = Annotated[Fact, measures("FLOP/s", "OP/s", low=1e11, high=1e18, basis=("sparsity", "scope"))]
+Peak = Annotated[Fact, measures("FLOP/s", "OP/s", low=1e9, high=1e18, basis=("sparsity", "scope"))]
 Memory = Annotated[Fact, measures("B", low=1e9, high=1e13, basis=PER_ONE)]
 Cache = Annotated[Fact, measures("B", low=1e4, high=1e12, basis=PER_ONE)]
-MemoryBandwidth = Annotated[Fact, measures("B/s", low=1e10, high=1e17, basis=PER_ONE)]
+MemoryBandwidth = Annotated[Fact, measures("B/s", low=1e9, high=1e17, basis=PER_ONE)]
 OneWay = Annotated[Fact, measures("B/s", low=1e9, high=1e15, basis=("direction", "scope"))]
-Power = Annotated[Fact, measures("W", low=1.0, high=1e9, basis=PER_ONE)]
+Power = Annotated[Fact, measures("W", low=1.0, high=5e4, basis=PER_ONE)]
 Clock = Annotated[Fact, measures("Hz", low=1e8, high=1e10)]
 
 

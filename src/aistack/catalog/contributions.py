@@ -21,7 +21,7 @@ from aistack.catalog.sources import sources
 from aistack.errors import BadInput, UnknownName
 from aistack.files import write_text
 
-_PLACEHOLDERS = {"source": next(iter(sources())), "kind": "vendor", "confidence": "docs"}
+_PLACEHOLDERS = {"source": next(iter(sources())), "kind": "vendor", "confidence": "docs", "unit": "1"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def examine(path: Path) -> Examination:
         return _examine_rows(path)
     documents = read_contribution(path)
     fresh = frozenset(
-        each["id"] for each in documents if isinstance(each, dict) and each.get("entry") == "source" and "id" in each
+        str(each.get("id")) for each in documents if isinstance(each, dict) and each.get("entry") == "source"
     )
     blocks = _blocks(path)
     additions: list[Addition] = []
@@ -102,10 +102,10 @@ def _problems(raw: Any, fresh: frozenset[str]) -> Iterator[str]:
         yield f"entry: {error}"
         return
     if of.schema is None or of is grids.KIND:
-        yield f"entry: a {of.name} is not added this way; see docs/catalog.md"
+        yield f"entry: entries of the kind {of.name} are not added this way; see docs/catalog.md"
         return
     if raw.get("id") in of.names():
-        yield f"id: there is already a {of.name} {raw['id']!r}: edit it in catalog/data/{of.home}, or choose another id"
+        yield f"id: {of.name} {raw['id']!r} is already there: edit it in catalog/data/{of.home}, or choose another id"
     yield from _misfits(of, {key: value for key, value in raw.items() if key != "entry"}, fresh)
 
 
@@ -114,7 +114,7 @@ def _misfits(of: Kind[Any], raw: dict[str, Any], fresh: frozenset[str]) -> list[
     source does not hide a wrong unit."""
     assert of.schema is not None
     found: dict[str, None] = {}
-    basis_refused: set[tuple[Any, ...]] = set()
+    repaired: set[tuple[tuple[Any, ...], Any]] = set()
     trial = copy.deepcopy(raw)
     for _ in range(3):
         try:
@@ -123,28 +123,35 @@ def _misfits(of: Kind[Any], raw: dict[str, Any], fresh: frozenset[str]) -> list[
         except ValidationError as error:
             for each in error.errors():
                 location = each["loc"]
-                if location[-1:] == ("basis",):
-                    basis_refused.add(location[:-1])
+                excused = [words for part, words in _BLAME if (location, part) in repaired]
                 for line in message(of.schema, each):
-                    if "the basis must say" not in line or location not in basis_refused:
+                    if not any(words in line for words in excused):
                         found.setdefault(line)
-                _repair(trial, each)
+                if _repair(trial, each):
+                    repaired.add((location[:-1], location[-1]))
     return list(found)
 
 
-def _repair(trial: dict[str, Any], error: Any) -> None:
+_BLAME = (("basis", "the basis must say"), ("unit", "but this field is in"), ("unit", "out of the sane range"))
+"""What a fact is told only because a part of it was filled in for another look."""
+
+
+def _repair(trial: dict[str, Any], error: Any) -> bool:
     *above, last = error["loc"]
     place: Any = trial
     for step in above:
         if not isinstance(place, dict) or step not in place:
-            return
+            return False
         place = place[step]
     if not isinstance(place, dict):
-        return
+        return False
     if last in _PLACEHOLDERS and "value" in place:
         place[last] = _PLACEHOLDERS[last]
     elif error["type"] == "extra_forbidden" or last in {"basis", "date", "checked"}:
         place.pop(last, None)
+    else:
+        return False
+    return True
 
 
 def _addition(of: Kind[Any], raw: dict[str, Any], block: str) -> Addition:

@@ -118,6 +118,13 @@ class Fact(BaseModel):
     note: str = ""
     checked: Check | None = None
 
+    @field_validator("value")
+    @classmethod
+    def _fits_a_float(cls, value: bool | int | float | str) -> bool | int | float | str:
+        if isinstance(value, int) and abs(value) > 10**300:
+            raise ValueError("the number is too large")
+        return value
+
     @field_validator("unit", mode="before")
     @classmethod
     def _one_is_a_unit(cls, unit: object) -> object:
@@ -152,7 +159,7 @@ class Fact(BaseModel):
         if self.is_number and self.unit is None:
             raise ValueError("a number needs a unit ('1' for a count or a ratio)")
         if not self.is_number and self.unit is not None:
-            raise ValueError(f"{self.value!r} is no number, so it has no unit; a quoted number must lose its quotes")
+            raise ValueError(f"{self.value!r} is no number, so it has no unit (a number must not stand in quotes)")
         return self
 
     @property

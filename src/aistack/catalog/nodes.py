@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from aistack.catalog import accelerators
-from aistack.catalog.accelerators import MemoryBandwidth, OneWay, Power
+from aistack.catalog.accelerators import MemoryBandwidth, OneWay
+from aistack.catalog.accelerators import Power as PowerOfOne
 from aistack.catalog.entry import Entry, Part
 from aistack.catalog.facts import Count, Fact, Word, measures
 from aistack.catalog.kinds import in_folder
@@ -16,6 +17,7 @@ from aistack.errors import nearest
 Memory = Annotated[Fact, measures("B", low=1e9, high=1e17, basis=("scope",))]
 Storage = Annotated[Fact, measures("B", low=1e9, high=1e18)]
 Total = Annotated[Fact, measures("FLOP/s", "OP/s", low=1e12, high=1e21, basis=("sparsity", "scope"))]
+Power = Annotated[Fact, measures("W", low=100.0, high=1e9, basis=("scope",))]
 Members = Annotated[Fact, measures("1", low=1, high=1e6, basis=("scope",))]
 
 
@@ -72,7 +74,7 @@ class PowerDraw(Part):
     maximum: Power | None = None
     planning: Power | None = None
     measured: Power | None = None
-    accelerator: Power | None = None
+    accelerator: PowerOfOne | None = None
     """The limit of one accelerator in this system."""
 
 

@@ -40,22 +40,20 @@ def message(schema: type[BaseModel], error: ErrorDetails) -> list[str]:
     of_fact = _type_at(schema, location[:-1]) is Fact
     match error["type"]:
         case "missing":
-            known = f": one of {', '.join(choices)}" if (choices := _choices(schema, location)) else ""
-            lack = (
-                "a value without a source does not load" if of_fact and last == "source" else f"it is required{known}"
-            )
-            return [f"{path} is missing: {lack}"]
+            if of_fact and last == "source":
+                return [f"{path} is missing: a value without a source does not load"]
+            choices = _choices(schema, location)
+            return [f"{path} is missing" + (f": one of {', '.join(choices)}" if choices else "")]
         case "extra_forbidden":
-            return [
-                f"{path}: {last!r} is no key of {_owner(schema, location)}{_near(last, _keys(schema, location[:-1]))}"
-            ]
+            near = _near(last, _keys(schema, location[:-1]))
+            return [f"{path}: {last!r} is no key of {_owner(schema, location)}{near}"]
         case "literal_error" if error["loc"][-1] == "[key]":
             return [f"{path}: {last!r} is no key here{_near(last, _choices_of_keys(schema, location[:-1]))}"]
         case "literal_error":
             choices = _choices(schema, location)
-            return [
-                f"{path}: {error['input']!r} is not one of {', '.join(choices)}{_near(str(error['input']), choices)}"
-            ]
+            likely = nearest(str(error["input"]), choices, 1)
+            meant = f"; {likely[0]}?" if likely else ""
+            return [f"{path}: {error['input']!r} is not one of {', '.join(choices)}{meant}"]
         case "value_error":
             text = error["msg"].removeprefix("Value error, ")
             return [f"{path}: {each}" for each in text.split("; ")]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from aistack.dive.stage import Context, Outputs
 from aistack.drawing import Figure
+from aistack.files import write_text
 from aistack.hardware import feedforward
 from aistack.hardware.fit import interval
 from aistack.hardware.lab import feedforward as feedforward_lab
 from aistack.hardware.lab import matmul, stream
+from aistack.hardware.lab.entry import describe
 from aistack.hardware.lab.machine import Measurements, measure
+from aistack.hardware.lab.others import watch
 from aistack.hardware.lab.timing import Timing
 from aistack.hardware.machine import Device, Machine
 from aistack.hardware.matmul import Product
@@ -34,15 +38,24 @@ def run(context: Context) -> Outputs:
     """Measure and fit in about two thirds of the budget, then predict and measure what was held back."""
     device = cast(Device, context.device)
     dtypes = ("float32", "bfloat16") if device == "cpu" else ("float32", "bfloat16", "float16")
-    with context.progress.task("Measuring launches, streams and matrix products"):
-        found = measure(device, dtypes, 0.6 * context.budget)
-    held_back = _held_back(found)
-    _predict(context, found, held_back)
-    with context.progress.task("Measuring what was predicted"):
-        products, streams, layer = _measure(context, found, held_back, 0.25 * context.budget)
+    with watch() as others:
+        with context.progress.task("Measuring launches, streams and matrix products"):
+            found = measure(device, dtypes, 0.6 * context.budget)
+        held_back = _held_back(found)
+        _predict(context, found, held_back)
+        with context.progress.task("Measuring what was predicted"):
+            products, streams, layer = _measure(context, found, held_back, 0.25 * context.budget)
+    remark = others.words(found.identity.cores)
+    if remark:
+        context.progress.say(f"  {remark.capitalize()}.")
+    entry = context.folder / "this-machine.yaml"
+    write_text(entry, describe(found, datetime.date.today()))
     return {
         "machine": found.machine.to_json(),
         "identity": found.identity.to_json(),
+        "entry": str(entry.relative_to(context.root)),
+        "others": others.cores,
+        "remark": remark,
         "launch": {"best": found.launch.best, "median": found.launch.median},
         "products": [
             *(_product_row(product, timing, fitted=True) for product, timing in found.products.items()),
@@ -64,8 +77,8 @@ def figures(outputs: Outputs) -> list[Figure]:
     machine = Machine.from_json(outputs["machine"])
     sizes = outputs["identity"]["caches"]
     return [
-        bandwidth_figure.draw(machine, outputs["streams"], sizes),
-        roofline_figure.draw(machine, outputs["products"]),
+        bandwidth_figure.draw(machine, outputs["streams"], sizes, outputs["remark"]),
+        roofline_figure.draw(machine, outputs["products"], outputs["remark"]),
     ]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from aistack.dive.stage import Context, Outputs
 from aistack.drawing import Figure
 from aistack.hardware.fit import interval
+from aistack.hardware.lab.others import watch
 from aistack.hardware.lab.timing import Timing
 from aistack.infrastructure import channel, collective, storage
 from aistack.infrastructure.channel import Channel
@@ -34,8 +36,12 @@ _PHASES = ("write", "sync", "read")
 
 def run(context: Context) -> Outputs:
     """Fit links and disk in about half of the budget, then predict and measure the sizes that were held back."""
-    links, ranks, backend, messages = _links(context, 0.35 * context.budget)
-    disk, files = _disk(context, 0.25 * context.budget)
+    with watch() as others:
+        links, ranks, backend, messages = _links(context, 0.35 * context.budget)
+        disk, files = _disk(context, 0.25 * context.budget)
+    remark = others.words(os.cpu_count() or 1)
+    if remark:
+        context.progress.say(f"  {remark.capitalize()}.")
     return {
         "links": {operation: link.to_json() for operation, link in links.items()},
         "ranks": ranks,
@@ -43,6 +49,8 @@ def run(context: Context) -> Outputs:
         "messages": messages,
         "disk": disk.to_json(),
         "files": files,
+        "others": others.cores,
+        "remark": remark,
     }
 
 
@@ -52,8 +60,8 @@ def figures(outputs: Outputs) -> list[Figure]:
 
     links = {operation: Channel.from_json(link) for operation, link in outputs["links"].items()}
     return [
-        collectives.draw(links, outputs["ranks"], outputs["backend"], outputs["messages"]),
-        disk.draw(Disk.from_json(outputs["disk"]), outputs["files"]),
+        collectives.draw(links, outputs["ranks"], outputs["backend"], outputs["messages"], outputs["remark"]),
+        disk.draw(Disk.from_json(outputs["disk"]), outputs["files"], outputs["remark"]),
     ]
 
 

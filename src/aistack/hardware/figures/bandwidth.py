@@ -15,7 +15,9 @@ from aistack.units import text
 _STEPS = 200
 
 
-def draw(machine: Machine, streams: Sequence[Mapping[str, Any]], sizes: Mapping[str, float]) -> Figure:
+def draw(
+    machine: Machine, streams: Sequence[Mapping[str, Any]], sizes: Mapping[str, float], remark: str = ""
+) -> Figure:
     """Measured points over the fitted line; `streams` has rows of working_set (B), best, median (B/s) and fitted.
 
     `sizes` are the caches as the machine states them, in bytes.
@@ -75,7 +77,8 @@ def draw(machine: Machine, streams: Sequence[Mapping[str, Any]], sizes: Mapping[
         else f"Memory moves {text(machine.memory_bandwidth, 'B/s')}",
         subtitle="Bandwidth of reading one half of a working set and writing the other, again and again. Dots: best of "
         "the repeats; rings: sizes that the fit did not see; line: each cache's share at its fitted bandwidth",
-        source=f"Measured on this machine ({machine.name}) in this run; cache sizes as the system states them.",
+        source=f"Measured on this machine ({machine.name}) in this run; cache sizes as the system states them"
+        f"{remark and f'; {remark}'}.",
         alt=f"Bandwidth against working set from {binary_size(low)} to {binary_size(high)}. It falls in steps at the "
         f"cache sizes, from {text(fastest, 'B/s')} to {text(machine.memory_bandwidth, 'B/s')} from memory.",
         chart=altair.layer(*layers).properties(width=560, height=260),

@@ -15,7 +15,7 @@ from aistack.hardware.roofline import attainable, ridge
 from aistack.units import text
 
 
-def draw(machine: Machine, products: Sequence[Mapping[str, Any]]) -> Figure:
+def draw(machine: Machine, products: Sequence[Mapping[str, Any]], remark: str = "") -> Figure:
     """One panel a number format: measured rate by arithmetic intensity, under the roofs of memory and arithmetic.
 
     `products` has rows of m, n, k, dtype, best, median (s) and fitted.
@@ -86,16 +86,19 @@ def draw(machine: Machine, products: Sequence[Mapping[str, Any]]) -> Figure:
             ).properties(width=270, height=260, title=altair.Title(dtype, anchor="start", fontWeight="normal"))
         )
     slow, fast = (pick(rows, key=lambda row: row["rate"] / machine.rate(row["dtype"]).peak) for pick in (min, max))
-    share = slow["rate"] / machine.rate(slow["dtype"]).peak
+    by_vector = [row["rate"] / machine.rate(row["dtype"]).peak for row in rows if row["m"] == 1]
+    title = (
+        f"A product of one row gets at most {max(by_vector):.0%} of the arithmetic that large products sustain"
+        if by_vector
+        else f"Large products sustain {text(fast['rate'], 'FLOP/s', 2)}"
+    )
     return Figure(
         layer="hardware",
-        title=f"A product of one row runs at {share:.0%} of the arithmetic that this machine sustains"
-        if slow["m"] == 1
-        else f"The slowest product runs at {share:.0%} of the arithmetic that this machine sustains",
+        title=title,
         subtitle="Matrix products by how often they use each byte. Dots: best of the repeats; rings: shapes that the "
         "fit did not see; ticks: the fitted model; line: the roofline of main memory and arithmetic. Dots above the "
         "line have their operands in a cache",
-        source=f"Measured on this machine ({machine.name}) in this run.",
+        source=f"Measured on this machine ({machine.name}) in this run{remark and f'; {remark}'}.",
         alt=f"Rates of {len(rows)} matrix products in {' and '.join(dtypes)} against operations a byte, on logarithmic "
         f"axes. They rise from {text(slow['rate'], 'FLOP/s')} ({slow['name']}) to {text(fast['rate'], 'FLOP/s')} "
         f"({fast['name']}) and level off at the sustained peak.",

@@ -43,7 +43,8 @@ def measure(device: Device, dtypes: Sequence[str], budget: float) -> Measurement
     """
     identity = identify(device)
     launched = launch.measure(device, 0.05 * budget)
-    streamed = stream.measure(working_sets(identity), device, identity.threads, 0.3 * budget)
+    sizes = working_sets(identity, an_octave=2 if budget > 5 else 1)
+    streamed = stream.measure(sizes, device, identity.threads, 0.3 * budget)
     caches, memory_bandwidth = fit_stream(identity.caches, {size: timing.best for size, timing in streamed.items()})
     multiplied: dict[Product, Timing] = {}
     rates = {}
@@ -75,8 +76,8 @@ def products(device: Device, dtype: str) -> list[Product]:
     return [*skinny, *squares, *tall]
 
 
-def working_sets(identity: Identity) -> list[int]:
-    """Working sets to stream over, two an octave, from within the nearest cache to well beyond the last."""
+def working_sets(identity: Identity, an_octave: int) -> list[int]:
+    """Working sets to stream over, so many `an_octave`, from within the nearest cache to well beyond the last."""
     last = max(identity.caches.values(), default=32 * MiB)
     if identity.device == "cuda":
         least, most = 4 * MiB, min(16 * last, identity.memory / 16)
@@ -86,7 +87,7 @@ def working_sets(identity: Identity) -> list[int]:
     size = float(least)
     while size <= most:
         sizes.append(int(size) // 1024 * 1024)
-        size *= 2**0.5
+        size *= 2 ** (1 / an_octave)
     return sizes
 
 

@@ -15,8 +15,14 @@ from aistack.units import text
 _STEPS = 60
 
 
-def draw(links: Mapping[Operation, Channel], ranks: int, backend: str, messages: Sequence[Mapping[str, Any]]) -> Figure:
-    """One panel an operation: measured points over the fitted line, and the message that costs as much as nothing.
+def draw(
+    links: Mapping[Operation, Channel],
+    ranks: int,
+    backend: str,
+    messages: Sequence[Mapping[str, Any]],
+    remark: str = "",
+) -> Figure:
+    """One panel an operation: measured points over the fitted line, and the size whose latency and bytes cost the same.
 
     `messages` has rows of operation, size (B), best, median (s) and fitted.
     """
@@ -80,13 +86,14 @@ def draw(links: Mapping[Operation, Channel], ranks: int, backend: str, messages:
             )
         )
     reduce = "all-reduce" if "all-reduce" in links else next(iter(links))
-    half = binary_size(_half_size(reduce, links[reduce], ranks))
+    knee_size = binary_size(_half_size(reduce, links[reduce], ranks))
     return Figure(
         layer="infrastructure",
-        title=f"Below {half}, {_article(reduce)} {reduce} costs its latency more than its bytes",
+        title=f"Below {knee_size}, {_article(reduce)} {reduce} costs its latency more than its bytes",
         subtitle=f"Time by message size among {ranks} processes ({backend}). Dots: best of the repeats; rings: sizes "
         "that the fit did not see; line: latency and bandwidth as fitted; dashed: where the two cost the same",
-        source="Measured on this machine in this run; steps and volumes of the ring algorithms (Thakur et al., 2005).",
+        source="Measured on this machine in this run; steps and volumes of the ring algorithms (Thakur et al., 2005)"
+        f"{remark and f'; {remark}'}.",
         alt=f"{len(links)} panels of time against message size from {binary_size(low)} to {binary_size(high)}, both "
         "logarithmic. Each is flat at its latency first and then rises in proportion to the bytes: "
         + "; ".join(

@@ -16,7 +16,7 @@ _WORDS = {"write": "Write, to memory", "sync": "fsync, to the device", "read": "
 _STEPS = 40
 
 
-def draw(disk: Disk, files: Sequence[Mapping[str, Any]]) -> Figure:
+def draw(disk: Disk, files: Sequence[Mapping[str, Any]], remark: str = "") -> Figure:
     """One panel a phase: measured points over the fitted line.
 
     `files` has rows of phase, size (B), best, median (s) and fitted.
@@ -76,7 +76,7 @@ def draw(disk: Disk, files: Sequence[Mapping[str, Any]]) -> Figure:
         title=f"Waiting for the device takes {share:.0%} of saving {binary_size(high)} safely",
         subtitle="Time by file size. Dots: best of the repeats; rings: a size that the fit did not see; line: latency "
         "and bandwidth as fitted. Read after the system was asked to forget the file; the device may still remember it",
-        source="Measured on this machine, in the folder of this run.",
+        source=f"Measured on this machine, in the folder of this run{remark and f'; {remark}'}.",
         alt=f"Three panels of time against file size from {binary_size(low)} to {binary_size(high)}, both logarithmic: "
         + "; ".join(
             f"{phase} at {text(channel.bandwidth, 'B/s', 2)} after {text(channel.latency, 's', 2)}"

@@ -99,10 +99,10 @@ def _load(wanted: str) -> Grid:
 
 KIND: Kind[Grid] = Kind(
     "grid",
-    "carbon and water of electricity, by country and cloud region",
+    "carbon and water of electricity, by country and region",
     _names,
     _load,
-    headline=("carbon", "carbon_of_consumption", "water"),
+    headline=("name", "carbon", "water"),
     schema=Grid,
     home="grids.csv",
 )

@@ -34,7 +34,7 @@ class Kind(Generic[E]):
     facts: Callable[[E], Iterable[tuple[str, Fact]]] = facts_within
     """Every fact of an entry, with the path of its field."""
     headline: tuple[str, ...] = ()
-    """Paths of the facts that a list shows."""
+    """What a list shows: paths of facts, or the beginning of several, or `name`."""
     schema: type[E] | None = None
     """What a new entry has to fit; None where entries are not added one by one."""
     home: str = ""

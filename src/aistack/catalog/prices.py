@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from aistack.catalog import accelerators, nodes
 from aistack.catalog.entry import Part
 from aistack.catalog.facts import Confidence, Fact
+from aistack.catalog.kinds import Kind
 from aistack.catalog.naming import resolve
 from aistack.catalog.reading import DATA, read_rows
 from aistack.catalog.sources import Date, sources
@@ -80,7 +81,7 @@ class RentalPrice(Price):
     @property
     def fact(self) -> Fact:
         """US dollars an hour for one accelerator."""
-        return _fact(self, self.usd_per_accelerator_hour, "USD/h", "per package")
+        return _fact(self, self.usd_per_accelerator_hour, "USD/h", self.sku, self.region, self.terms)
 
 
 class PurchasePrice(Price):
@@ -95,7 +96,7 @@ class PurchasePrice(Price):
     @property
     def fact(self) -> Fact:
         """US dollars for each accelerator; of a system, its whole price spread over them."""
-        return _fact(self, self.usd_per_accelerator, "USD", "per package")
+        return _fact(self, self.usd_per_accelerator, "USD")
 
 
 @functools.cache
@@ -193,19 +194,66 @@ def read_table(schema: type[P], header: Iterable[str], rows: list[dict[str, str]
     return found
 
 
+class PriceHistory(Part):
+    """Everything the catalog knows of what one accelerator costs, as an entry to list, show and compare."""
+
+    id: str
+    name: str
+    rent: Fact | None = None
+    """An hour on demand, at the latest one known: see `price`."""
+    purchase: Fact | None = None
+    """The last purchase price known."""
+    history: dict[str, Fact]
+    """Every row, by way of buying, date and provider; rows of one day are numbered."""
+
+
+def _history(key: str) -> PriceHistory:
+    history: dict[str, Fact] = {}
+    bought = [(f"purchase.{row.date}", row.fact) for row in purchase_prices(key)]
+    for path, fact in [*((f"{row.pricing}.{row.date}.{row.provider}", row.fact) for row in series(key)), *bought]:
+        same = sum(each == path or each.startswith(f"{path}#") for each in history)
+        history[f"{path}#{same + 1}" if same else path] = fact
+    return PriceHistory(
+        id=f"{key}-price",
+        name=f"Price of {accelerators.KIND.load(key).name}",
+        rent=price(key).fact if series(key, pricing="on-demand") else None,
+        purchase=bought[-1][1] if bought else None,
+        history=history,
+    )
+
+
+@functools.cache
+def _priced() -> dict[str, str]:
+    """The id of each price history, with its accelerator's."""
+    return {f"{row.accelerator}-price": row.accelerator for row in (*rentals(), *purchases()) if row.accelerator}
+
+
+def _load(wanted: str) -> PriceHistory:
+    return _history(_priced()[resolve("price", wanted, sorted(_priced()))])
+
+
+KIND: Kind[PriceHistory] = Kind(
+    "price",
+    "dated prices of accelerators, to rent and to buy",
+    lambda: tuple(sorted(_priced())),
+    _load,
+    headline=("rent", "purchase"),
+)
+
+
 def _median(rows: list[RentalPrice]) -> RentalPrice:
     return sorted(rows, key=lambda row: row.usd_per_accelerator_hour)[(len(rows) - 1) // 2]
 
 
-def _fact(row: Price, value: float, unit: str, basis: str) -> Fact:
+def _fact(row: Price, value: float, unit: str, *details: str) -> Fact:
     return Fact(
         value=value,
         unit=unit,
-        basis=basis,
+        basis="per package",
         source=row.source,
         kind="vendor",
         confidence=row.confidence,
         date=row.date,
         quote=row.quote,
-        note="; ".join(filter(None, (row.as_listed, row.note, row.doubt))),
+        note="; ".join(filter(None, (row.as_listed, *details, row.note, row.doubt))),
     )

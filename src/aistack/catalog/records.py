@@ -64,35 +64,18 @@ class Storage(Record):
     """Prices, rates and latencies of storage."""
 
 
+def _table(schema: type[Record], name: str, home: str, about: str) -> Kind[Record]:
+    return in_file(schema, name=name, about=about, home=home, headline=("values",))
+
+
 KINDS: tuple[Kind[Record], ...] = (
-    in_file(
-        Latency,
-        name="latency",
-        about="latencies of links, switches and memories",
-        home="latencies.yaml",
-        headline=("values.value", "values.low", "values.high"),
-    ),
-    in_file(
-        LinkMeasurement,
-        name="link-measurement",
-        about="bandwidth that links were measured to reach",
-        home="link_measurements.yaml",
-    ),
-    in_file(Topology, name="topology", about="switches, links and cost of network topologies", home="topologies.yaml"),
-    in_file(
-        Energy,
-        name="operation-energy",
-        about="energy of an arithmetic operation or memory access",
-        home="operation_energy.yaml",
-    ),
-    in_file(Energy, name="memory-energy", about="energy per bit of memories", home="memory_energy.yaml"),
-    in_file(Energy, name="link-energy", about="energy per bit of links", home="link_energy.yaml"),
-    in_file(MeasuredPower, name="power", about="power that was measured", home="measured_power.yaml"),
-    in_file(
-        EmbodiedCarbon,
-        name="embodied-carbon",
-        about="emissions and materials of making hardware",
-        home="embodied_carbon.yaml",
-    ),
-    in_file(Storage, name="storage", about="prices and performance of storage", home="storage.yaml"),
+    _table(Latency, "latency", "latencies.yaml", "latencies of links, switches and memories"),
+    _table(LinkMeasurement, "link-measurement", "link_measurements.yaml", "bandwidth that links were seen to reach"),
+    _table(Topology, "topology", "topologies.yaml", "switches, links and cost of network topologies"),
+    _table(Energy, "operation-energy", "operation_energy.yaml", "energy of an operation or memory access"),
+    _table(Energy, "memory-energy", "memory_energy.yaml", "energy per bit of memories"),
+    _table(Energy, "link-energy", "link_energy.yaml", "energy per bit of links"),
+    _table(MeasuredPower, "power", "measured_power.yaml", "power that was measured"),
+    _table(EmbodiedCarbon, "embodied-carbon", "embodied_carbon.yaml", "emissions and materials of making hardware"),
+    _table(Storage, "storage", "storage.yaml", "prices and performance of storage"),
 )

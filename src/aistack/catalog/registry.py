@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aistack.catalog import accelerators, facilities, grids, links, models, nodes, number_formats, records
+from aistack.catalog import accelerators, facilities, grids, links, models, nodes, number_formats, prices, records
 from aistack.catalog.kinds import Kind
 from aistack.catalog.sources import Source, source, sources
 from aistack.errors import AmbiguousName, UnknownName
@@ -19,6 +19,7 @@ KINDS: tuple[Kind[Any], ...] = (
     models.KIND,
     links.KIND,
     number_formats.KIND,
+    prices.KIND,
     *records.KINDS,
     facilities.PUE,
     facilities.WUE,
@@ -68,8 +69,4 @@ def _named(name: str) -> Kind[Any] | None:
 
 def plural(name: str) -> str:
     """The plural of a kind's name."""
-    if name in {"storage", "memory-energy"}:
-        return name
-    if name.endswith("y"):
-        return f"{name[:-1]}ies"
-    return f"{name}s"
+    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"

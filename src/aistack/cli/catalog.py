@@ -28,7 +28,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the kinds of entries, or all entries of one kind with their headline figures."""
-    from aistack.catalog.registry import KINDS, kind, plural
+    from aistack.catalog.registry import KINDS, kind
 
     if of is None:
         rows = [(each.name, len(each.names()), each.about) for each in KINDS]
@@ -45,12 +45,12 @@ def list_(
     if as_json:
         _print_json([{"id": each.id, "name": each.name, **_headline_json(chosen, each)} for each in entries])
         return
-    shown = chosen.headline or ("",)
-    heads = [">" + path.removeprefix("values.").replace("_", " ") for path in chosen.headline] or ["name"]
-    lines = [(each.id, *(_headline(chosen, each, path) if path else each.name for path in shown)) for each in entries]
+    shown = chosen.headline or ("name",)
+    heads = [path if path in {"name", "values"} else ">" + path.replace("_", " ") for path in shown]
+    lines = [(each.id, *(_headline(chosen, each, path) for path in shown)) for each in entries]
     _print_table([chosen.name, *heads], lines)
     marked = any(cell.endswith(tuple(_MARKS.values())) for line in lines for cell in line[1:])
-    typer.echo("\n" + (f"{_LEGEND}\n" if marked and chosen.headline else "") + f"{len(lines)} {plural(chosen.name)}.")
+    typer.echo("\n" + (f"{_LEGEND}\n" if marked else "") + f"{len(lines)} entries.")
     typer.echo(f"Next: aistack catalog show {chosen.name}/{lines[0][0]}")
 
 
@@ -82,17 +82,18 @@ def show(
         return
     console = _console()
     console.print(f"[bold]{_plain(entry.name)}[/]  {_plain(f'{kind.name} {entry.id}')}")
-    _wrapped(console, ", ".join(f"{key} {value}" for key, value in _labels(entry).items()), style="dim")
+    if labels := _labels(entry):
+        _wrapped(console, ", ".join(f"{key} {value}" for key, value in labels.items()), style="dim")
     if notes := getattr(entry, "notes", ""):
         _wrapped(console, notes)
-    width = max((len(path) for path in facts), default=0)
-    for path, fact in facts.items():
-        about = f"  ({fact.basis})" if fact.basis else ""
+    width = max((len(path) for path in facts), default=0) + 2
+    for block in _blocks(facts):
         console.print()
-        _wrapped(console, f"{path:<{width}}  {fact.text}{about}", indent=width + 2)
-        _wrapped(console, f"{'':<{width}}  {_provenance(fact)}", indent=width + 2, style="dim")
-        for each in filter(None, (fact.note, _check(fact))):
-            _wrapped(console, f"{'':<{width}}  {each}", indent=width + 2, style="dim")
+        for path, fact in block:
+            about = f"  ({fact.basis})" if fact.basis else ""
+            _wrapped(console, f"{path:<{width}}{fact.text}{about}", indent=width)
+        for line in _footnotes(block[0][1]):
+            _wrapped(console, f"{'':<{width}}{line}", indent=width, style="dim")
     console.print("\n[bold]Sources[/]")
     for key, origin in used.items():
         _wrapped(console, f"{key}: {origin.about} ({origin.dated} {origin.date})", indent=2)
@@ -150,6 +151,8 @@ def add(
 
 
 def _headline(kind: Kind[Any], entry: Any, path: str) -> str:
+    if path == "name":
+        return str(entry.name)
     facts = dict(kind.facts(entry))
     if path in facts:
         return _marked(facts[path])
@@ -173,15 +176,30 @@ def _labels(entry: Any) -> dict[str, Any]:
     return {key: value for key, value in values.items() if isinstance(value, str | int | float) and value != ""}
 
 
-def _provenance(fact: Fact) -> str:
-    return f"{fact.kind}, {fact.confidence}, {fact.dated[0]}, {fact.source}"
+def _blocks(facts: dict[str, Fact]) -> list[list[tuple[str, Fact]]]:
+    """Facts in a row that have the same provenance, note and check; said once below them."""
+    blocks: list[list[tuple[str, Fact]]] = []
+    for path, fact in facts.items():
+        before = blocks[-1][0][1] if blocks else None
+        if before and (_provenance(before), before.note, before.checked) == (
+            _provenance(fact),
+            fact.note,
+            fact.checked,
+        ):
+            blocks[-1].append((path, fact))
+        else:
+            blocks.append([(path, fact)])
+    return blocks
 
 
-def _check(fact: Fact) -> str:
-    if fact.checked is None:
-        return ""
-    note = f" ({fact.checked.note})" if fact.checked.note else ""
-    return f"checked {fact.checked.date} with {fact.checked.source}: {fact.checked.result}{note}"
+def _footnotes(fact: Fact) -> list[str]:
+    """Kind, confidence, date and source; then the note and the check, where there are any."""
+    lines = [f"{fact.kind}, {fact.confidence}, {fact.dated[0]}, {fact.source}", fact.note]
+    if check := fact.checked:
+        lines.append(
+            f"checked {check.date} with {check.source}: {check.result}{f' ({check.note})' if check.note else ''}"
+        )
+    return [line for line in lines if line]
 
 
 def _fact_json(fact: Fact) -> dict[str, Any]:
@@ -238,11 +256,12 @@ def _print_table(heads: list[str], rows: list[tuple[str, ...]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for head in heads:
+    for place, head in enumerate(heads):
         table.add_column(
             head.lstrip(">"),
             justify="right" if head.startswith(">") else "left",
             overflow="fold",
+            no_wrap=place == 0,
         )
     for row in rows:
         table.add_row(*(_plain(cell) for cell in row))

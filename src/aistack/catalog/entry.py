@@ -18,7 +18,7 @@ _CITED = ("source", "kind", "confidence", "quote", "date")
 class Part(BaseModel):
     """A group of fields inside an entry."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Entry(Part):

@@ -181,11 +181,7 @@ def _blocks(facts: dict[str, Fact]) -> list[list[tuple[str, Fact]]]:
     blocks: list[list[tuple[str, Fact]]] = []
     for path, fact in facts.items():
         before = blocks[-1][0][1] if blocks else None
-        if before and (_provenance(before), before.note, before.checked) == (
-            _provenance(fact),
-            fact.note,
-            fact.checked,
-        ):
+        if before and _footnotes(before) == _footnotes(fact):
             blocks[-1].append((path, fact))
         else:
             blocks.append([(path, fact)])

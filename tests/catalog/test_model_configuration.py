@@ -112,7 +112,7 @@ def test_a_wrong_field_is_named_with_its_file(tmp_path: Path, change: dict[str, 
 
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", "null", "17", '"text"', "[" * 100_000])
 def test_what_is_no_json_object_is_refused(tmp_path: Path, content: str) -> None:
-    with pytest.raises(BadInput, match="config.json"):
+    with pytest.raises(BadInput, match=r"config\.json"):
         read_config(_write(tmp_path, content))
 
 

@@ -66,12 +66,12 @@ def _attention_formulas() -> dict[Any, Any]:
     operations = torch.ops.aten
 
     def ahead(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
-        return int(sdpa_flop_count(query, key, value))
+        return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
 
-    def back(gradient: Any, query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    def back(_gradient: Any, query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
         # scores again, then the gradients of scores, values, queries and keys
-        batch, heads, rows, width = query
-        return 2 * batch * heads * rows * key[2] * (3 * width + 2 * value[3])
+        batch, heads, rows, width = map(int, query)
+        return 2 * batch * heads * rows * int(key[2]) * (3 * width + 2 * int(value[3]))
 
     return {
         operations._scaled_dot_product_flash_attention_for_cpu: ahead,

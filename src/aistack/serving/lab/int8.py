@@ -63,8 +63,13 @@ def load(folder: Path, quantised: bool = False) -> Transformer:
         return _load_int8(folder)
     model = huggingface.load(folder)
     if quantised:
-        _install(model, _rounded_weights(model))
+        round_in_place(model)
     return model
+
+
+def round_in_place(model: Transformer) -> None:
+    """Give `model` int8 weights instead of its own."""
+    _install(model, _rounded_weights(model))
 
 
 def is_int8(folder: Path) -> bool:

@@ -31,6 +31,7 @@ class Metrics:
         gauge("kv_cache_usage_perc", "Share of the cache's blocks in use, 0 to 1.").set_function(
             lambda: engine.blocks.usage
         )
+        gauge("kv_cache_bytes", "Size of the whole cache.").set(engine.cache.bytes)
         gauge("num_preemptions", "Sequences that gave up their blocks, so far.").set_function(
             lambda: scheduler.preemptions
         )

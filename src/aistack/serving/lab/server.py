@@ -38,6 +38,7 @@ def serve(
     folder. Raises `BadInput` for a folder that cannot be served and for a port that is taken.
     """
     with _listening(host, port) as listener:
+        import torch
         import uvicorn
 
         from aistack.serving.lab import app
@@ -49,6 +50,7 @@ def serve(
 
         # the engine computes in short operations; event loop and engine trade the interpreter between them
         sys.setswitchinterval(0.0005)
+        torch.set_num_threads(engine_threads())
         prompts = Prompts(folder)
         engine = Engine(weights.load(folder, quantised=int8), prompts.tokenizer, prompts.end_of_text)
         worker = Worker(engine, Metrics(engine))
@@ -56,6 +58,13 @@ def serve(
         application = app.create_app(worker, prompts, name or folder.resolve().name, lambda: ready(url))
         config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE)
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def engine_threads() -> int:
+    """How many threads the engine computes with: all but one, which HTTP and the clients on this machine need."""
+    import torch
+
+    return max(1, torch.get_num_threads() - 1)
 
 
 @contextmanager
@@ -133,7 +142,9 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     except OSError as error:
         raise BadInput(f"There is no address {host!r} to listen on: {error.strerror}.") from None
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    # with the protocol named, asyncio sees TCP and sends each event at once (TCP_NODELAY); without, the first waits
+    # 40 ms for the client's delayed acknowledgement
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))

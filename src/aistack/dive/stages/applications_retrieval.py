@@ -42,7 +42,7 @@ _TOO_FEW = 10
 """Questions below which nothing is said about the quality of retrieval."""
 _EMBEDDING = 0.3
 """Share of the budget that goes into vectors."""
-_CHUNK = 16
+_CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -203,18 +203,15 @@ def _from(pilots: Sequence[evaluation.Trial], total: int) -> str:
 def _encoder(context: Context, material: Material) -> encoder.MiniLM:
     """The encoder in the number format that this machine multiplies faster."""
     machine = Machine.from_json(context.earlier["hardware"]["machine"])
-    seconds = {
-        dtype: embedding.estimate(machine, 2048, encoder.LAYERS, encoder.WIDTH, encoder.FEED_FORWARD, dtype)
-        for dtype in ("float32", "bfloat16")
-        if dtype in machine.matmul
-    }
-    best = min(seconds, key=lambda dtype: seconds[dtype], default="float32")
-    model = encoder.MiniLM(context.device, half=best == "bfloat16")
-    probe = random.Random(context.options.seed).sample(range(len(material.passages)), min(200, len(material.passages)))
-    tokens = model.tokens([material.evidence[number].text for number in probe]) / len(probe)
-    batch = embedding.estimate(machine, int(_CHUNK * tokens), encoder.LAYERS, encoder.WIDTH, encoder.FEED_FORWARD, best)
-    how = f"matrix products of {encoder.NAME} in {best} at layer 1's rates, {tokens:.0f} tokens a passage"
-    context.ledger.predict(EMBEDDED, _CHUNK / batch, "1/s", how)
+    shape, batch = encoder.SHAPE, encoder.BATCH
+    seconds = {dtype: embedding.estimate(machine, shape, batch, 128, dtype) for dtype in ("float32", "bfloat16")}
+    best = min(seconds, key=lambda dtype: seconds[dtype])
+    model = encoder.MiniLM(context.device, best)
+    probe = random.Random(context.options.seed).choices(material.evidence, k=4 * _CHUNK)
+    seq_len = round(model.padded([passage.text for passage in probe]) / len(probe))
+    how = f"{encoder.NAME} in {best} at layer 1's rates, {seq_len} tokens a passage with padding"
+    predicted = batch / embedding.estimate(machine, shape, batch, seq_len, best)
+    context.ledger.predict(EMBEDDED, predicted, "1/s", how)
     return model
 
 
@@ -233,7 +230,7 @@ def _embed(context: Context, material: Material, model: encoder.MiniLM) -> Vecto
     end = time.perf_counter() + _EMBEDDING * context.budget
     with context.progress.task("Embedding passages") as task:
         for start in range(0, len(order), _CHUNK):
-            if time.perf_counter() > end and start >= 2 * _CHUNK:
+            if time.perf_counter() > end and vectors:
                 break
             chunk = order[start : start + _CHUNK]
             began = time.perf_counter()

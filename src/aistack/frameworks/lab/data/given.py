@@ -21,9 +21,10 @@ KINDS: dict[str, Kind] = {
     ".jsonl": "jsonl",
     ".parquet": "parquet",
 }
-PIECE = 1 << 20
+PIECE = 1 << 17
 """Bytes of a big file that one worker reads at a time."""
 SNIFFED = 8192
+FEW_FILES = 200
 
 
 def given(paths: Sequence[Path]) -> tuple[list[Piece], Step]:
@@ -32,16 +33,17 @@ def given(paths: Sequence[Path]) -> tuple[list[Piece], Step]:
     Raises `BadInput` for a path that does not exist.
     """
     files = Step("find files")
-    names = _names(paths)
-    pieces: list[Piece] = []
-    for path, name in zip(paths, names, strict=True):
+    found: list[tuple[Path, tuple[str, ...]]] = []
+    for path, name in zip(paths, _names(paths), strict=True):
         if not path.exists():
             raise BadInput(_missing(path))
-        found = _walk(path, files) if path.is_dir() else iter((path,))
-        for file in found:
-            inside = file.relative_to(path) if file != path else Path()
-            source = "/".join((name, *inside.parts[:1]))
-            pieces.extend(_pieces(file, "/".join((name, *inside.parts)), source, files))
+        inside = _walk(path, files) if path.is_dir() else iter((path,))
+        found.extend((file, (name, *file.relative_to(path).parts)) for file in inside)
+    pieces = []
+    for file, parts in found:
+        # a source is what a person would name: a file while they are few, else the folder they lie in
+        source = parts[:2] if len(found) <= FEW_FILES else parts[: min(2, max(1, len(parts) - 1))]
+        pieces.extend(_pieces(file, _printable("/".join(parts)), _printable("/".join(source)), files))
     return pieces, files
 
 
@@ -49,6 +51,11 @@ def _names(paths: Sequence[Path]) -> list[str]:
     """A short name for each path: its last part, or all of it where two would be the same."""
     short = [path.resolve().name or str(path) for path in paths]
     return [name if short.count(name) == 1 else str(path) for path, name in zip(paths, short, strict=True)]
+
+
+def _printable(name: str) -> str:
+    """`name` with the bytes that are no UTF-8 replaced: a file's name may hold any."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _missing(path: Path) -> str:
@@ -75,7 +82,9 @@ def _walk(folder: Path, files: Step) -> Iterator[Path]:
             identity = _identity(Path(parent, name))
             if identity in seen:
                 files.drop("folder reached before, through a link", 0)
-            elif not name.startswith("."):
+            elif name.startswith("."):
+                files.drop("hidden folder", 0)
+            else:
                 seen.add(identity)
                 kept.append(name)
         folders[:] = kept

@@ -69,7 +69,7 @@ def _files(distribution: Distribution, package: Package, files: Step) -> Iterato
     """Files as the distribution's RECORD lists them, with their sizes: one read instead of a look at each file."""
     root = str(distribution.locate_file(""))
     for name, _, size in sorted(csv.reader((distribution.read_text("RECORD") or "").splitlines())):
-        readme = name.endswith(".dist-info/METADATA")
+        readme = name.endswith(".dist-info/METADATA") and name.count("/") == 1
         if (readme or name.endswith(".py")) and not name.startswith(("..", "/")):
             path = os.path.join(root, name)  # noqa: PTH118
             identity = f"{package.name}/README" if readme else name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-LOOKED_AT = 1_000
+LOOKED_AT = 600
 """Characters of a text that the identification reads."""
 LEAST_SHARE = 0.1
 

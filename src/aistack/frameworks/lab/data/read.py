@@ -6,6 +6,7 @@ import ast
 import gc
 import inspect
 import json
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,9 @@ LONGEST_LINE = 1 << 22
 TOLERATED_DAMAGE = 1e-3
 """The share of a text's characters that may be undecodable before the text is dropped."""
 TEXT_FIELDS = ("text", "content")
+
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+"""What `surrogateescape` makes of bytes that are no UTF-8."""
 
 
 def read(piece: Piece, step: Step) -> Iterator[Document]:
@@ -38,7 +42,7 @@ def read(piece: Piece, step: Step) -> Iterator[Document]:
             for part in parts(text):
                 kept = _repaired(part)
                 if kept is None:
-                    step.drop("broken encoding", len(part.encode("utf-8", "surrogateescape")))
+                    step.drop("broken encoding", len(part.encode("utf-8", "surrogatepass")))
                     continue
                 step.keep(len(kept.encode("utf-8", "surrogatepass")))
                 names[name] += 1
@@ -188,7 +192,5 @@ def _repaired(text: str) -> str | None:
     """`text` with a few undecodable bytes replaced by U+FFFD; None where there are too many."""
     if text.isascii():
         return text
-    damage = sum("\udc80" <= character <= "\udcff" for character in text)
-    if damage > TOLERATED_DAMAGE * len(text):
-        return None
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if damage else text
+    repaired, damage = _UNDECODABLE.subn("\ufffd", text)
+    return None if damage > TOLERATED_DAMAGE * len(text) else repaired

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import TypeVar
+
+from aistack.errors import AistackError
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
@@ -23,7 +27,7 @@ def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """`workers` fresh processes. They end when this process does, even when it is killed."""
     # fresh rather than forked: a fork of a process with running threads (PyTorch's, the tokenizer's) may hang
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as executor:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent) as executor:
         try:
             yield executor
         finally:
@@ -33,17 +37,25 @@ def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 def in_order(
     executor: ProcessPoolExecutor | None, function: Callable[[Work], Result], items: Iterable[Work], workers: int = 1
 ) -> Iterator[Result]:
-    """`function` of each item, in their order; without an executor it runs here."""
+    """`function` of each item, in their order; without an executor it runs here.
+
+    Raises `AistackError` where a worker process dies.
+    """
     if executor is None:
         yield from map(function, items)
         return
     waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append(executor.submit(function, item))
-        if len(waiting) >= AHEAD * workers:
+    try:
+        for item in items:
+            waiting.append(executor.submit(function, item))
+            if len(waiting) >= AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
             yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    except BrokenProcessPool:
+        raise AistackError(
+            "A worker process was killed, most likely because memory ran out. Free some memory and run again."
+        ) from None
 
 
 def usable_cores() -> int:
@@ -51,7 +63,9 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _end_with_parent() -> None:
+def _follow_parent() -> None:
+    # an interrupt goes to the whole group; the parent hears it and ends the workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is None:
         return

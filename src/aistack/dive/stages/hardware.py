@@ -83,15 +83,16 @@ def figures(outputs: Outputs) -> list[Figure]:
 
 
 def _held_back(found: Measurements) -> _HeldBack:
-    """Shapes and sizes between those that were fitted, and one beyond them."""
+    """Shapes and sizes between those that were fitted, and one beyond them, in the fastest number format."""
     unit = 1 if found.machine.device == "cpu" else 8
-    largest = max(product.flop for product in found.products)
-    between = int(min(384 * unit, (largest / 2) ** (1 / 3)))
+    dtype = max(found.machine.matmul, key=lambda each: found.machine.rate(each).peak)
+    *_, third, second, largest = sorted(p.m for p in found.products if p.dtype == dtype and p.m == p.n == p.k)
+    between, beyond = (third + second) // 2, 4 * largest // 3
     products = {
         "Square product, float32": Product(between, between, between, "float32"),
-        "Square product beyond the fit, bfloat16": Product(1024 * unit, 1024 * unit, 1024 * unit, "bfloat16"),
+        f"Square product beyond the fit, {dtype}": Product(beyond, beyond, beyond, dtype),
         "Vector by matrix, float32": Product(1, 2048 * unit, 768 * unit, "float32"),
-        "Six rows by matrix, bfloat16": Product(6, 1536 * unit, 768 * unit, "bfloat16"),
+        f"Six rows by matrix, {dtype}": Product(6, 1536 * unit, 768 * unit, dtype),
     }
     caches = [cache.size for cache in found.machine.caches]
     measured = sorted(found.streams)
@@ -99,7 +100,7 @@ def _held_back(found: Measurements) -> _HeldBack:
     if caches:
         before = caches[-2] if len(caches) > 1 else measured[0]
         working_sets["Stream from the last cache"] = int((before * caches[-1]) ** 0.5 * 1.1)
-    return _HeldBack(products, working_sets, (512 * unit, 384 * unit, 1024 * unit, "bfloat16"))
+    return _HeldBack(products, working_sets, (512 * unit, 384 * unit, 1024 * unit, dtype))
 
 
 def _predict(context: Context, found: Measurements, held_back: _HeldBack) -> None:
@@ -119,7 +120,7 @@ def _predict(context: Context, found: Measurements, held_back: _HeldBack) -> Non
     tokens, width, hidden, dtype = held_back.layer
     predicted = feedforward.estimate(machine, tokens, width, hidden, dtype)
     how = f"{tokens} tokens, width {width}, {hidden} hidden: the sum of three products and two streams"
-    context.ledger.predict("Feed-forward layer, bfloat16", predicted, "s", how, interval(predicted, ratios[dtype]))
+    context.ledger.predict(f"Feed-forward layer, {dtype}", predicted, "s", how, interval(predicted, ratios[dtype]))
 
 
 def _measure(
@@ -135,7 +136,7 @@ def _measure(
         rates = [1 / seconds for seconds in streams[size].seconds]
         context.ledger.measure(quantity, max(rates), rates)
     layer = feedforward_lab.measure(*held_back.layer, context.device, 0.3 * budget)
-    context.ledger.measure("Feed-forward layer, bfloat16", layer.best, layer.seconds)
+    context.ledger.measure(f"Feed-forward layer, {held_back.layer[3]}", layer.best, layer.seconds)
     return products, streams, layer
 
 

@@ -9,7 +9,7 @@ from aistack.drawing import HUES, Figure
 from aistack.drawing.axes import binary_size, decade_ticks, log_axis, size_ticks
 from aistack.drawing.theme import INK, MUTED, PAPER
 from aistack.infrastructure.channel import Channel
-from aistack.infrastructure.collective import Operation, estimate, work
+from aistack.infrastructure.collective import Operation, bus_bandwidth, estimate, work
 from aistack.units import text
 
 _STEPS = 60
@@ -109,6 +109,7 @@ def draw(
                 "best, µs": row["best"] * 1e6,
                 "median, µs": row["median"] * 1e6,
                 "model, µs": 1e6 * estimate(row["operation"], row["size"], ranks, links[row["operation"]]),
+                "bus, GB/s": bus_bandwidth(row["operation"], row["size"], ranks, row["best"]) / 1e9,
                 "use": "fitted" if row["fitted"] else "held back",
             }
             for row in messages

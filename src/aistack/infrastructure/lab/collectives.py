@@ -55,7 +55,7 @@ class Group:
         """The operating system's numbers of the processes, rank by rank."""
         return tuple(worker.process.pid for worker in self._workers)
 
-    def measure(self, messages: Sequence[Message], budget: float, rounds: int = 3) -> dict[Message, Timing]:
+    def measure(self, messages: Sequence[Message], budget: float, rounds: int = 5) -> dict[Message, Timing]:
         """Time each message in turns, for about `budget` seconds and at least `rounds` rounds.
 
         A time is that of the slowest rank, a burst of equal messages in a row; a point-to-point message is timed there

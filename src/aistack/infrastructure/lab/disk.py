@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -49,13 +48,13 @@ def measure(folder: Path, sizes: Sequence[int], budget: float, rounds: int = 3) 
     times: dict[int, list[tuple[float, float, float]]] = {size: [] for size in sizes}
     started = time.perf_counter()
     taken = 0
-    with tempfile.TemporaryDirectory(prefix=".disk-", dir=folder) as temporary:
-        path = Path(temporary) / "checkpoint"
-        _require_room(folder, max(sizes))
-        while taken < rounds or time.perf_counter() - started < budget:
-            for size in sizes:
-                times[size].append(_once(path, size, content))
-            taken += 1
+    # always the same name, so that what a killed attempt left behind is overwritten and then removed
+    path = folder / ".checkpoint-being-timed"
+    _require_room(folder, max(sizes))
+    while taken < rounds or time.perf_counter() - started < budget:
+        for size in sizes:
+            times[size].append(_once(path, size, content))
+        taken += 1
     return {size: Phases(*(Timing(phase) for phase in zip(*each, strict=True))) for size, each in times.items()}
 
 
@@ -76,7 +75,7 @@ def _once(path: Path, size: int, content: bytes) -> tuple[float, float, float]:
             reading = _timed(read)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise _full(path.parent.parent, size) from None
+            raise _full(path.parent, size) from None
         raise
     finally:
         path.unlink(missing_ok=True)

@@ -45,7 +45,8 @@ def _serve(request: dict[str, Any], rank: int, ranks: int, device: torch.device)
     operations = [_operation(name, size, rank, ranks, device) for name, size in request["messages"]]
     for operation in operations:
         operation()
-    counts = [max(1, min(100, int(_BURST / _burst(operation, 4, device)))) for operation in operations]
+    once = [min(_burst(operation, 4, device) for _ in range(3)) for operation in operations]
+    counts = [max(1, min(100, int(_BURST / seconds))) for seconds in once]
     times: list[list[float]] = [[] for _ in operations]
     rounds = 0
     while _agreed(rounds < request["rounds"] or time.perf_counter() - started < request["budget"], device):

@@ -21,7 +21,8 @@ PER_ONE = ("scope",)
 Peak = Annotated[Fact, measures("FLOP/s", "OP/s", low=1e9, high=1e18, basis=("sparsity", "scope"))]
 Memory = Annotated[Fact, measures("B", low=1e9, high=1e13, basis=PER_ONE)]
 Cache = Annotated[Fact, measures("B", low=1e4, high=1e12, basis=PER_ONE)]
-MemoryBandwidth = Annotated[Fact, measures("B/s", low=1e9, high=1e17, basis=PER_ONE)]
+MemoryBandwidth = Annotated[Fact, measures("B/s", low=1e9, high=1e14, basis=PER_ONE)]
+OnChipBandwidth = Annotated[Fact, measures("B/s", low=1e12, high=1e17, basis=PER_ONE)]
 OneWay = Annotated[Fact, measures("B/s", low=1e9, high=1e15, basis=("direction", "scope"))]
 Power = Annotated[Fact, measures("W", low=1.0, high=5e4, basis=PER_ONE)]
 Clock = Annotated[Fact, measures("Hz", low=1e8, high=1e10)]
@@ -34,6 +35,8 @@ class OnChip(Part):
     """First-level cache and shared memory together, of one multiprocessor."""
     scratchpad: Cache | None = None
     """Memory that software fills itself: VMEM, SBUF, SRAM."""
+    bandwidth: OnChipBandwidth | None = None
+    """Of the scratchpad, all of it together."""
     l2: Cache | None = None
     l3: Cache | None = None
     last_level: Cache | None = None

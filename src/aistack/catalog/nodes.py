@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from aistack.catalog import accelerators
-from aistack.catalog.accelerators import MemoryBandwidth, OneWay
+from aistack.catalog.accelerators import OneWay
 from aistack.catalog.accelerators import Power as PowerOfOne
 from aistack.catalog.entry import Entry, Part
 from aistack.catalog.facts import Count, Fact, Word, measures
@@ -15,6 +15,7 @@ from aistack.catalog.kinds import in_folder
 from aistack.errors import nearest
 
 Memory = Annotated[Fact, measures("B", low=1e9, high=1e17, basis=("scope",))]
+MemoryBandwidth = Annotated[Fact, measures("B/s", low=1e11, high=1e18, basis=("scope",))]
 Storage = Annotated[Fact, measures("B", low=1e9, high=1e18)]
 Total = Annotated[Fact, measures("FLOP/s", "OP/s", low=1e12, high=1e21, basis=("sparsity", "scope"))]
 Power = Annotated[Fact, measures("W", low=100.0, high=1e9, basis=("scope",))]

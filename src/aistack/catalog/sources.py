@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,7 +44,7 @@ class Source(BaseModel):
         if self.url is None:
             return "no address was recorded"
         if self.path and self.commit and self.url.startswith("https://github.com/") and "<" not in self.path:
-            return f"{self.url}/blob/{self.commit}/{self.path}"
+            return f"{self.url}/blob/{self.commit}/{quote(self.path)}"
         return f"{self.url} {self.path}".rstrip()
 
 

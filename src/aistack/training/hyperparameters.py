@@ -16,12 +16,12 @@ def learning_rate(flop: float) -> float:
     Fitted by DeepSeek (arXiv:2401.02954, equation 1) to runs of 1e17 to 2e19 FLOP. Runs of the dive are smaller, so
     that the rule centres a search and carries its result from one size of run to another.
     """
-    return 0.3118 * flop**-0.1250
+    return float(0.3118 * flop**-0.1250)
 
 
 def batch_tokens(flop: float) -> float:
     """Tokens of a batch that is near the best for a run of `flop` operations: 0.2920 C^0.3271 (the same equation)."""
-    return 0.2920 * flop**0.3271
+    return float(0.2920 * flop**0.3271)
 
 
 def batch_sequences(flop: float, seq_len: int) -> int:

@@ -26,12 +26,12 @@ RUNGS = (
 
 
 def shape(hidden: int, layers: int, vocab: int, context: int) -> ModelSpec:
-    """A Llama-style model: heads 32 or 64 wide, two query heads to a key-value head, tied embeddings.
+    """A Llama-style model: heads 64 wide (32 in the smallest), two of them to a key-value head, tied embeddings.
 
     The feed-forward width is 8/3 of the model's, which costs what an ungated part of four times the width does
     (Shazeer 2020, arXiv:2002.05202), rounded up to a multiple of 64.
     """
-    heads = hidden // (32 if hidden <= 256 else 64)
+    heads = hidden // (64 if hidden % 64 == 0 and hidden > 64 else 32)
     return llama(
         f"llama-{hidden}x{layers}",
         hidden=hidden,

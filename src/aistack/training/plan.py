@@ -2,20 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aistack.catalog.architecture import ModelSpec
 from aistack.errors import DoesNotFit
 from aistack.frameworks import memory
 from aistack.frameworks.memory import Precision
+from aistack.frameworks.operators import Kind
 from aistack.hardware.machine import Machine
-from aistack.training import hyperparameters
+from aistack.training import hyperparameters, step
+from aistack.training.recipe import Recipe
 from aistack.training.scaling import Anchored, Forecast, effective_tokens, forecast
-from aistack.training.step import StepTime, estimate
+from aistack.training.schedule import Schedule
+from aistack.training.step import StepTime
 
 _USABLE_MEMORY = 0.6
 """Assumed share of memory that a training run may take: the rest is the system's, the interpreter's and the text's."""
+LEAST_STEPS = 10
+"""Fewer cannot warm up and decay."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a machine trains: what turns a model and seconds into a batch and a number of steps."""
+
+    machine: Machine
+    seq_len: int
+    dtype: Precision
+    eager_factors: Mapping[Kind, float]
+    """Of each kind of operation, from a model that will not be trained."""
+
+    def step(self, spec: ModelSpec, batch: int) -> StepTime:
+        """The time of one step over `batch` sequences."""
+        return step.estimate(self.machine, spec, batch, self.seq_len, self.dtype, self.eager_factors)
+
+    def batch(self, spec: ModelSpec, seconds: float) -> int:
+        """Sequences a step for a run of `seconds`, by DeepSeek's rule.
+
+        The rule wants the run's operations, they follow from the speed, that from the batch: a few rounds settle it.
+        """
+        batch = 1
+        for _ in range(4):
+            tokens = seconds * self.step(spec, batch).tokens_per_second
+            batch = hyperparameters.batch_sequences(hyperparameters.run_flop(spec, self.seq_len, tokens), self.seq_len)
+        return batch
+
+    def recipe(self, spec: ModelSpec, seconds: float, rate_over_rule: float, seed: int) -> Recipe:
+        """A run of about `seconds` at `rate_over_rule` times the learning rate of DeepSeek's rule."""
+        batch = self.batch(spec, seconds)
+        steps = int(seconds / self.step(spec, batch).seconds)
+        return recipe(spec, steps, batch, self.seq_len, self.dtype, rate_over_rule, seed)
+
+
+def recipe(
+    spec: ModelSpec, steps: int, batch: int, seq_len: int, dtype: Precision, rate_over_rule: float, seed: int
+) -> Recipe:
+    """A run of `steps` steps (ten at least) at `rate_over_rule` times the learning rate of DeepSeek's rule."""
+    steps = max(LEAST_STEPS, steps)
+    flop = hyperparameters.run_flop(spec, seq_len, float(steps * batch * seq_len))
+    schedule = Schedule(steps, rate_over_rule * hyperparameters.learning_rate(flop))
+    return Recipe(spec, schedule, batch, seq_len, dtype, seed)
 
 
 @dataclass(frozen=True)
@@ -32,38 +79,13 @@ class Candidate:
     """Tokens trained on in the time."""
     forecast: Forecast
 
-    @property
-    def steps(self) -> int:
-        """Whole steps in the time."""
-        return int(self.tokens // self.step.tokens)
 
-
-def estimate_candidate(
-    machine: Machine,
-    spec: ModelSpec,
-    seconds: float,
-    seq_len: int,
-    dtype: Precision,
-    eager_factor: float,
-    laws: Sequence[Anchored],
-    unique_tokens: float,
-) -> Candidate:
-    """What training `spec` for `seconds` would come to.
-
-    The batch depends on the run's operations (DeepSeek's rule), these on the speed, and that on the batch: two rounds
-    settle it. Tokens beyond the text's own are passes over it again and count for less.
-    """
-    batch = 1
-    for _ in range(3):
-        step = estimate(machine, spec, batch, seq_len, dtype, eager_factor)
-        tokens = seconds * step.tokens_per_second
-        settled = hyperparameters.batch_sequences(hyperparameters.run_flop(spec, seq_len, tokens), seq_len)
-        if settled == batch:
-            break
-        batch = settled
-    step = estimate(machine, spec, batch, seq_len, dtype, eager_factor)
-    tokens = max(seconds * step.tokens_per_second, float(step.tokens))
-    needed = memory.estimate(spec, batch, seq_len, dtype, machine.device).total
+def estimate(pace: Pace, spec: ModelSpec, seconds: float, laws: Sequence[Anchored], unique_tokens: float) -> Candidate:
+    """What training `spec` for `seconds` would come to. Tokens beyond the text's own are repeats and count for less."""
+    batch = pace.batch(spec, seconds)
+    step = pace.step(spec, batch)
+    tokens = max(seconds * step.tokens_per_second, float(LEAST_STEPS * step.tokens))
+    needed = memory.estimate(spec, batch, pace.seq_len, pace.dtype, pace.machine.device).total
     worth = float(effective_tokens(tokens, unique_tokens))
     return Candidate(spec, batch, step, needed, tokens, forecast(laws, spec.parameters, worth))
 

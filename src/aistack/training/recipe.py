@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from aistack.catalog.architecture import ModelSpec
+from aistack.training.hyperparameters import run_flop
 from aistack.training.schedule import Schedule
 
 
@@ -34,6 +35,11 @@ class Recipe:
     def tokens(self) -> int:
         """Tokens that the whole run trains on."""
         return self.schedule.steps * self.batch * self.seq_len
+
+    @property
+    def flop(self) -> float:
+        """Operations of the whole run, as DeepSeek counts them."""
+        return run_flop(self.spec, self.seq_len, self.tokens)
 
     @property
     def fingerprint(self) -> str:

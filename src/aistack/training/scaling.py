@@ -40,9 +40,7 @@ class ScalingLaw:
         """Nats a token after `tokens` tokens; arrays broadcast."""
         size, data = np.asarray(parameters, np.float64), np.asarray(tokens, np.float64)
         result: Floats = (
-            self.irreducible
-            + self.size_scale * size**-self.size_exponent
-            + self.data_scale * data**-self.data_exponent
+            self.irreducible + self.size_scale * size**-self.size_exponent + self.data_scale * data**-self.data_exponent
         )
         return result
 
@@ -116,66 +114,71 @@ class Forecast:
 
 
 _NINETY_PERCENT = 1.645
-_PRIOR_SPREAD = 1.0
-"""Before any pilot, E, A and B may be off by as much as themselves: the laws come from models a thousand times larger
-and from other text."""
-_PILOT_SPREAD = 0.02
-"""Assumed: by how much of its loss one run differs from a law with the right constants (its seed, its learning rate,
-and that the law's form is not quite true for so short a run)."""
+_IRREDUCIBLE_SPREAD, _SCALE_SPREAD = 0.2, 0.3
+"""Assumed, relative: how far the entropy of one byte of this text may be from MassiveText's, and how far A and B may
+each be from the published ones after one common factor."""
+_PILOT_SPREAD = 0.04
+"""Assumed, relative: by how much one run's loss differs from a law with the right constants (its seed, its learning
+rate, and that the law's form is not quite true for models and runs a thousand times smaller than those it describes).
+"""
+_BEND = 8.0
+"""Assumed: how sharply the loss bends. At 8, a run whose law meets the entropy of one token is 8% below both."""
 
 
 @dataclass(frozen=True)
 class Anchored:
-    """A published law whose E, A and B were re-estimated from pilot runs on other text; the exponents are kept."""
+    """A published law whose E, A and B were moved to another text by pilot runs; the exponents are kept.
+
+    No law of this form holds for the first steps: what is learnt first, and fast, is how often each token occurs. A run
+    cannot be worse than that for long, so the loss bends from the entropy of one token, `ceiling`, into the law.
+    """
 
     law: ScalingLaw
     covariance: Floats
     """[3, 3], of E, A and B."""
+    ceiling: float
 
     def forecast(self, parameters: float, tokens: float) -> Forecast:
         """The loss of a new run and its 90% interval: what the constants leave open and one run's own spread."""
         terms = _terms(self.law, parameters, tokens)
-        loss = float(self.law.loss(parameters, tokens))
-        spread = float(terms @ self.covariance @ terms) + (_PILOT_SPREAD * loss) ** 2
-        reach = _NINETY_PERCENT * spread**0.5
+        law = float(self.law.loss(parameters, tokens))
+        loss = _bent(law, self.ceiling)
+        open_constants = float(terms @ self.covariance @ terms) ** 0.5 * (loss / law) ** (_BEND + 1)
+        reach = _NINETY_PERCENT * (open_constants**2 + (_PILOT_SPREAD * loss) ** 2) ** 0.5
         return Forecast(loss, max(loss - reach, 0.0), loss + reach)
 
 
-def anchor(law: ScalingLaw, pilots: Sequence[Pilot], bytes_per_token: float) -> Anchored:
-    """Fit the law's E, A and B to `pilots`, starting from the published values; the exponents hold.
+def anchor(law: ScalingLaw, pilots: Sequence[Pilot], bytes_per_token: float, token_entropy: float = np.inf) -> Anchored:
+    """Move the law's E, A and B to where `pilots` of another text lie; the exponents hold.
 
-    For given exponents the law is linear in E, A and B, so this is Bayesian linear regression in closed form: the prior
-    is the published constants, scaled by the bytes that a token stands for here (a law counts nats a token), each with
-    a spread as wide as itself; each pilot is a measurement with a spread of 2% of its loss. A negative constant would
-    say that more parameters or tokens hurt: it is held at nearly nothing and the others are fitted again.
+    A law counts nats a token, so all three are first scaled by the bytes that a token stands for here. Then what can
+    be learnt, A and B together, gets the one factor that fits the pilots best. From there each constant moves by
+    itself: for given exponents the law is linear in them, so this is Bayesian linear regression in closed form, with
+    the spreads above. A pilot near `token_entropy`, the loss of knowing only how often each token occurs, says little
+    and weighs little. Without pilots the scaled law stands as it is. Raises `BadInput` for tokens of no bytes.
     """
     if not bytes_per_token > 0:
         raise BadInput(f"A token of {bytes_per_token} bytes carries no text.")
-    prior = np.array([law.irreducible, law.size_scale, law.data_scale]) * (
-        bytes_per_token / MASSIVE_TEXT_BYTES_PER_TOKEN
-    )
-    precision = np.diag((_PRIOR_SPREAD * prior) ** -2.0)
+    published = np.array([law.irreducible, law.size_scale, law.data_scale])
+    prior = published * (bytes_per_token / MASSIVE_TEXT_BYTES_PER_TOKEN)
     terms = np.array([_terms(law, pilot.parameters, pilot.tokens) for pilot in pilots]).reshape(-1, 3)
-    losses = np.array([pilot.loss for pilot in pilots])
-    weights = (_PILOT_SPREAD * losses) ** -2.0
-    least = 1e-3 * prior
-    held = np.zeros(3, bool)
-    while True:
-        free = ~held
-        known = terms[:, held] @ least[held]
-        inverse = precision[np.ix_(free, free)] + terms[:, free].T * weights @ terms[:, free]
-        covariance = np.zeros((3, 3))
-        covariance[np.ix_(free, free)] = np.linalg.inv(inverse)
-        pull = precision[np.ix_(free, free)] @ prior[free] + terms[:, free].T * weights @ (losses - known)
-        fitted = np.where(held, least, 0.0)
-        fitted[free] = np.linalg.solve(inverse, pull)
-        if (fitted >= least).all():
-            break
-        held |= fitted < least
-    irreducible, size_scale, data_scale = (float(value) for value in fitted)
-    source = f"{law.source}; E, A and B fitted to {len(pilots)} pilot runs"
+    measured = np.array([min(pilot.loss, 0.98 * token_entropy) for pilot in pilots])
+    # the law that bends into what was measured, and how strongly an error of the one is an error of the other
+    losses = (measured**-_BEND - token_entropy**-_BEND) ** (-1 / _BEND)
+    weights = (_PILOT_SPREAD * measured * (losses / measured) ** (_BEND + 1)) ** -2.0
+    reducible = terms[:, 1:] @ prior[1:]
+    if pilots:
+        prior[1:] *= max(1e-3, (weights * reducible) @ (losses - prior[0]) / ((weights * reducible) @ reducible))
+    spreads = prior * np.array([_IRREDUCIBLE_SPREAD, _SCALE_SPREAD, _SCALE_SPREAD])
+    covariance = np.linalg.inv(np.diag(spreads**-2.0) + terms.T * weights @ terms)
+    fitted = prior + covariance @ (terms.T * weights @ (losses - terms @ prior))
+    # pilots that contradict every law (more tokens, worse loss) must not make one in which learning hurts
+    irreducible, size_scale, data_scale = (float(value) for value in np.maximum(fitted, 0.1 * prior))
+    source = f"{law.source}; E, A and B moved to {len(pilots)} pilot runs"
     return Anchored(
-        ScalingLaw(irreducible, size_scale, law.size_exponent, data_scale, law.data_exponent, source), covariance
+        ScalingLaw(irreducible, size_scale, law.size_exponent, data_scale, law.data_exponent, source),
+        covariance,
+        token_entropy,
     )
 
 
@@ -185,6 +188,10 @@ def forecast(anchored: Sequence[Anchored], parameters: float, tokens: float) -> 
     return Forecast(
         float(np.mean([one.loss for one in each])), min(one.low for one in each), max(one.high for one in each)
     )
+
+
+def _bent(law: float, ceiling: float) -> float:
+    return (law**-_BEND + ceiling**-_BEND) ** (-1 / _BEND)
 
 
 def _terms(law: ScalingLaw, parameters: float, tokens: float) -> Floats:

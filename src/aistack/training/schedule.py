@@ -20,7 +20,7 @@ class Schedule:
     """The learning rate of the plateau."""
     warmup: float = 0.05
     """Share of the steps."""
-    decay: float = 0.6
+    decay: float = 0.5
     """Share of the steps."""
 
     def __post_init__(self) -> None:

@@ -55,7 +55,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 def load(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
     """The newest checkpoint in `folder` that is intact; None where the run never wrote a whole one.
 
-    Tells `say` of each broken one that it passes over. Raises `BadInput` where there are checkpoints but none is intact.
+    Tells `say` of each broken one that it passes over. Raises `BadInput` where there are some but none is intact.
     """
     found = [path for path in _tensor_files(folder) if path.with_suffix(_HASH).exists()]
     broken: list[str] = []

@@ -9,7 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -64,6 +66,18 @@ def load(folder: Path) -> Transformer:
     # not strict: a tied head is the token table under a second name, and stands in the file once
     model.load_state_dict({name: weight.float() for name, weight in weights.items()}, strict=False)
     return model.eval()
+
+
+def measure_agreement(folder: Path, tokens: NDArray[np.int64]) -> float:
+    """The largest absolute difference between logits of `transformers` and ours for `tokens` [B, S], both in fp32."""
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    theirs = AutoModelForCausalLM.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32).eval()
+    rows = torch.from_numpy(tokens)
+    with torch.inference_mode():
+        return float((theirs(rows).logits - load(folder)(rows)).abs().max())
 
 
 def config(spec: ModelSpec, end_of_text: int) -> dict[str, Any]:

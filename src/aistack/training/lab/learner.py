@@ -79,7 +79,7 @@ class Learner:
         return value
 
     def evaluate(self, validation: Shards, sequences: int) -> float:
-        """Mean loss in nats a token over the first `sequences` of `validation` in a fixed order; all, if it has fewer."""
+        """Mean loss, nats a token, of the first `sequences` of `validation` in a fixed order, or of all."""
         size = self.recipe.batch
         batches = max(1, min(sequences, len(validation)) // size)
         total = 0.0
@@ -96,8 +96,8 @@ class Learner:
         if math.isfinite(loss) and math.isfinite(norm) and loss < 1.5 * guessing:
             return
         raise Diverged(
-            f"Training broke down at step {self.steps + 1}: loss {loss:.4g}, gradient norm {norm:.4g} (guessing has loss "
-            f"{guessing:.3g}). The learning rate of {self.recipe.schedule.rate(self.steps):.3g} is probably too high. "
+            f"Training broke down at step {self.steps + 1}: loss {loss:.4g} (guessing has {guessing:.3g}), gradient "
+            f"norm {norm:.4g}. The learning rate of {self.recipe.schedule.rate(self.steps):.3g} is probably too high. "
             "The last checkpoint was kept."
         )
 

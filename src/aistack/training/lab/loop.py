@@ -31,7 +31,7 @@ def train(
     watch: Watch,
     say: Callable[[str], None],
 ) -> Learner:
-    """Train to the recipe's last step, with an evaluation and a checkpoint in `folder` each `every` steps and at the end.
+    """Train to the recipe's last step; each `every` steps and at the end evaluate and write a checkpoint into `folder`.
 
     A folder that holds a checkpoint of the same recipe is taken up from there, and ends, on a CPU and with the same
     number of threads, with the very weights of a run that was never interrupted. Each evaluation is over the first

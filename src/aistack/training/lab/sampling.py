@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
+from aistack.frameworks.lab.shards import Shards
 from aistack.frameworks.lab.transformer import Transformer
 
 
@@ -28,3 +31,31 @@ def continue_text(
                 break
             tokens.append(token)
     return tokens[len(prompt) :]
+
+
+def continuations(
+    model: Transformer, validation: Shards, tokenizer: Path, count: int, prompt: int, new: int, seed: int
+) -> list[dict[str, str]]:
+    """`count` beginnings of validation texts, `prompt` tokens long, each as {"prompt", "continuation"}.
+
+    A beginning is what follows a separator (token 0); a split that has too few of them gives fewer. `tokenizer` is
+    the folder with tokenizer.json.
+    """
+    from tokenizers import Tokenizer
+
+    words = Tokenizer.from_file(str(tokenizer / "tokenizer.json"))
+    model.eval()
+    found = []
+    for index in range(len(validation)):
+        row = validation.batch(index, 1, seed)[0].tolist()
+        if 0 not in row[:-prompt]:
+            continue
+        start = row.index(0)
+        tokens = row[start : start + 1 + prompt]
+        if 0 in tokens[1:]:
+            continue
+        said = continue_text(model, tokens, new, temperature=0.8, seed=seed)
+        found.append({"prompt": words.decode(tokens[1:]), "continuation": words.decode(said)})
+        if len(found) == count:
+            break
+    return found

@@ -50,7 +50,7 @@ def tune(
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     _mend(journal)
-    backend = JournalFileBackend(str(journal), lock_obj=JournalFileOpenLock(str(journal), grace_period=1))
+    backend = JournalFileBackend(str(journal), lock_obj=JournalFileOpenLock(str(journal)))
     study = optuna.create_study(
         storage=JournalStorage(backend),
         study_name="learning rate",
@@ -91,13 +91,16 @@ def best(trials: tuple[Trial, ...]) -> Trial:
     """The trial that ran to its end with the least loss. Raises `Diverged` where none did."""
     complete = [trial for trial in trials if not trial.pruned]
     if not complete:
-        raise Diverged("Every learning rate that was tried made training break down. Check the text: is it all one token?")
+        raise Diverged(
+            "Every learning rate that was tried made training break down. Check the text: is it all one token?"
+        )
     return min(complete, key=lambda trial: trial.readings[-1][1])
 
 
 def _mend(journal: Path) -> None:
-    """Take off a last line that a killed run or a full disk left half written."""
+    """Take off what a killed run or a full disk may have left: Optuna's lock, and a last line half written."""
     journal.parent.mkdir(parents=True, exist_ok=True)
+    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
     if journal.exists():
         lines = journal.read_bytes()
         with journal.open("r+b") as handle:

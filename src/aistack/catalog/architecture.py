@@ -22,6 +22,7 @@ from aistack.catalog.mixers import (
     Mixer,
     MultiHeadLatentAttention,
 )
+from aistack.errors import BadInput
 
 __all__ = [
     "Block",
@@ -38,6 +39,7 @@ __all__ = [
     "MultiHeadLatentAttention",
     "NormKind",
     "llama",
+    "llama_parts",
     "runs",
 ]
 
@@ -220,3 +222,23 @@ def llama(
         norm_parameters=2 * hidden,
     )
     return ModelSpec(name, hidden, vocab, (block,), tied_embeddings, max_context, rope_theta=rope_theta)
+
+
+def llama_parts(spec: ModelSpec) -> tuple[GroupedQueryAttention, FeedForward]:
+    """The attention and feed-forward part that every layer of a dense Llama-style model has.
+
+    Raises `BadInput` for any other kind of model.
+    """
+    first = spec.blocks[0]
+    attention, feed_forward = first.mixer, first.feed_forward
+    if isinstance(attention, GroupedQueryAttention) and isinstance(feed_forward, FeedForward):
+        plain = Block(
+            spec.layers,
+            GroupedQueryAttention(attention.heads, attention.kv_heads, attention.head_dim),
+            FeedForward(feed_forward.width),
+            norm_parameters=2 * spec.hidden,
+        )
+        around = spec.norm, spec.embedding_parameters, spec.final_parameters or spec.hidden
+        if spec.blocks == (plain,) and around == ("rms", 0, spec.hidden) and spec.rope_theta is not None:
+            return attention, feed_forward
+    raise BadInput(f"{spec.name} is not a dense Llama-style model, the only kind that is trained here.")

@@ -1,6 +1,6 @@
 """The layers of a model as operations: attention of every kind, recurrences, feed-forward parts, experts.
 
-Left out, as they are a small part of a percent: DeepSeek-V4's hyper-connections and the gates on shared experts.
+Left out, as they are a small part of a percent: DeepSeek-V4's hyper-connections.
 
 B sequences, S new tokens of each, T = B S rows, D hidden width
 """
@@ -232,5 +232,7 @@ def _experts(one: Pass, part: MixtureOfExperts, count: int) -> Iterator[Step]:
     yield elementwise(one, "experts combine", RESIDUAL, count, width * part.experts_per_token)
     if part.latent:
         yield matmul(one, "experts up from latent", count, one.tokens, hidden, part.latent)
+    if part.shared_gate:
+        yield matmul(one, "shared expert gate", count, one.tokens, 1, hidden)
     if part.shared is not None:
         yield from _feed_forward(one, part.shared, count)

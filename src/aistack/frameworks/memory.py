@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from aistack.catalog.architecture import Block, FeedForward, GroupedQueryAttention, ModelSpec
-from aistack.errors import BadInput
+from aistack.catalog.architecture import FeedForward, GroupedQueryAttention, ModelSpec, llama_parts
 
 Precision = Literal["float32", "bfloat16"]
 """Of the multiplications: everything in fp32, or bf16 autocast over fp32 parameters."""
@@ -72,27 +71,28 @@ def saved_activations(
 ) -> int:
     """Bytes that autograd keeps from a forward pass and its mean cross-entropy for the backward pass."""
     tokens, size = batch * seq_len, _size(precision)
+    attention, feed_forward = llama_parts(spec)
     norm = tokens * (spec.hidden * _FP32 * (2 if device == "cpu" else 1) + _FP32)
-    inside = [_layer(spec, block, tokens, precision) for block in spec.blocks]
-    layers = sum(block.count * (2 * norm + layer) for block, layer in zip(spec.blocks, inside, strict=True))
-    rotation = 2 * tokens * _dense(spec, spec.blocks[0])[0].head_dim * _FP32
+    layers = spec.layers * (2 * norm + _layer(spec.hidden, attention, feed_forward, tokens, precision))
+    rotation = 2 * tokens * attention.head_dim * _FP32
     head = tokens * spec.hidden * size + _casts(precision, spec.vocab * spec.hidden)
     # log-probabilities, the targets, and the number of targets that the mean divides by
     loss = tokens * (spec.vocab * _FP32 + _INT64) + _FP32
     return tokens * _INT64 + rotation + layers + norm + head + loss
 
 
-def _layer(spec: ModelSpec, block: Block, tokens: int, precision: Precision) -> int:
+def _layer(
+    hidden: int, attention: GroupedQueryAttention, feed_forward: FeedForward, tokens: int, precision: Precision
+) -> int:
     """What one layer saves beside its norms."""
-    attention, feed_forward = _dense(spec, block)
     size, mixed = _size(precision), precision != "float32"
     query = attention.heads * attention.head_dim
     key_value = 2 * attention.kv_heads * attention.head_dim
     # autocast casts its input anew for each of the three (two) projections that share it
-    inputs = spec.hidden * ((3 + 2) if mixed else 2)
+    inputs = hidden * ((3 + 2) if mixed else 2)
     # query, key, value, output and the softmax's log-sum of each head; gate, its SiLU, up, and their product
     saved = inputs + 2 * query + key_value + 4 * feed_forward.width
-    matrices = attention.parameters(spec.hidden) + feed_forward.parameters(spec.hidden)
+    matrices = attention.parameters(hidden) + feed_forward.parameters(hidden)
     return tokens * (saved * size + attention.heads * _FP32) + _casts(precision, matrices)
 
 
@@ -103,9 +103,3 @@ def _casts(precision: Precision, weights: int) -> int:
 
 def _size(precision: Precision) -> int:
     return _FP32 if precision == "float32" else 2
-
-
-def _dense(spec: ModelSpec, block: Block) -> tuple[GroupedQueryAttention, FeedForward]:
-    if isinstance(block.mixer, GroupedQueryAttention) and isinstance(block.feed_forward, FeedForward):
-        return block.mixer, block.feed_forward
-    raise BadInput(f"{spec.name} is not a dense model; the memory of a training step is known for those alone.")

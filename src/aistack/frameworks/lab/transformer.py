@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aistack.catalog.architecture import FeedForward, GroupedQueryAttention, ModelSpec
-from aistack.errors import BadInput
+from aistack.catalog.architecture import FeedForward, GroupedQueryAttention, ModelSpec, llama_parts
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """From (layer index, query [B,H,S,K], key [B,G,S,K], value [B,G,S,K]) to what the heads read, [B,H,S,K]."""
@@ -33,7 +32,7 @@ class Transformer(nn.Module):
     def __init__(self, spec: ModelSpec) -> None:
         """Build the model of `spec`; a spec that is not Llama-style dense is a `BadInput`."""
         super().__init__()
-        attention, feed_forward = _parts(spec)
+        attention, feed_forward = llama_parts(spec)
         self.spec = spec
         self.model = _Decoder(spec, attention, feed_forward)
         self.lm_head = nn.Linear(spec.hidden, spec.vocab, bias=False)
@@ -143,22 +142,3 @@ def _rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
 def _initialise(module: nn.Module) -> None:
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=0.02)
-
-
-def _parts(spec: ModelSpec) -> tuple[GroupedQueryAttention, FeedForward]:
-    block = spec.blocks[0]
-    attention, feed_forward = block.mixer, block.feed_forward
-    if (
-        len(spec.blocks) != 1
-        or not isinstance(attention, GroupedQueryAttention)
-        or attention.window is not None
-        or attention.qkv_bias
-        or attention.output_bias
-        or (attention.value_dim or attention.head_dim) != attention.head_dim
-        or not isinstance(feed_forward, FeedForward)
-        or not feed_forward.gated
-        or feed_forward.bias
-        or spec.norm != "rms"
-    ):
-        raise BadInput(f"{spec.name} is not a dense Llama-style model, the only kind that is trained here.")
-    return attention, feed_forward

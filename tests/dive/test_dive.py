@@ -124,6 +124,8 @@ def test_the_report_stands_alone(finished: Run) -> None:
     assert page.count("<section") == len(LAYERS) and page.count("<svg") > len(LAYERS)
     assert page.count('aria-label="') >= page.count("<svg")
     assert not re.search(r'(src|href)="(https?:)?//', page), "the report must not ask the network for anything"
+    fixed = set(re.findall(r'(?:fill|stroke)="(?!none|transparent|var\(--|url\()([^"]+)"', page))
+    assert fixed == set(), f"colours that do not follow the reader's scheme: {fixed}"
     assert "NaN" not in page and "None" not in re.sub(r"<[^>]*>", "", page)
 
 

@@ -29,19 +29,24 @@ def ledger_table(results: Iterable[Result]) -> RenderableType:
     """The ledger of each finished stage, one table a layer with columns in line."""
     blocks: list[RenderableType] = []
     for result in results:
-        number = LAYERS.index(result.layer) + 1
-        heading = Text(f"{number} {result.layer}", style=f"bold {HUES_TERMINAL[result.layer]}")
-        took = Text(f"  {units.text(result.seconds, 's')}", style="dim")
-        table = Table(box=None, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, expand=False)
-        table.add_column(Text.assemble(heading, took), width=33, overflow="fold")
-        table.add_column("predicted", justify="right", width=13, header_style="dim", no_wrap=True)
-        table.add_column("measured", justify="right", width=13, header_style="dim", no_wrap=True)
-        table.add_column("ratio", justify="right", width=5, header_style="dim", no_wrap=True)
-        table.add_column("", width=2 * _HALF + 1, no_wrap=True)
+        table = _table(result, ("predicted", "measured"), "ratio")
         for entry in result.entries:
             table.add_row(*ledger_row(entry))
         blocks += [table, ""]
     return Group(*blocks)
+
+
+def _table(result: Result, quantities: tuple[str, str], ratio: str) -> Table:
+    """An empty table headed by the layer; every layer's has the same columns, so that they stand in line."""
+    heading = Text(f"{LAYERS.index(result.layer) + 1} {result.layer}", style=f"bold {HUES_TERMINAL[result.layer]}")
+    took = Text(f"  {units.text(result.seconds, 's')}", style="dim")
+    table = Table(box=None, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+    table.add_column(Text.assemble(heading, took), width=31, overflow="fold")
+    for name in quantities:
+        table.add_column(name, justify="right", width=14, header_style="dim", no_wrap=True)
+    table.add_column(ratio, justify="right", width=5, header_style="dim", no_wrap=True)
+    table.add_column("", width=2 * _HALF + 1, no_wrap=True)
+    return table
 
 
 def ledger_row(entry: Entry) -> tuple[str, str, str, str, str]:
@@ -92,13 +97,7 @@ def compare(first: Run, second: Run, out: Console) -> None:
         if result.layer not in others:
             continue
         theirs = {entry.quantity: entry for entry in others[result.layer].entries}
-        table = Table(box=None, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
-        heading = Text(f"{LAYERS.index(result.layer) + 1} {result.layer}", style=f"bold {HUES_TERMINAL[result.layer]}")
-        table.add_column(heading, width=33)
-        for name in ("A measured", "B measured"):
-            table.add_column(name, justify="right", width=13, header_style="dim", no_wrap=True)
-        table.add_column("B / A", justify="right", width=5, header_style="dim", no_wrap=True)
-        table.add_column("", width=2 * _HALF + 1, no_wrap=True)
+        table = _table(result, ("A measured", "B measured"), "B / A")
         for entry in result.entries:
             other = theirs.get(entry.quantity)
             if other is None or other.unit != entry.unit or entry.measured is None or other.measured is None:

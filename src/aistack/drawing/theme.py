@@ -97,6 +97,7 @@ def vega_config() -> dict[str, Any]:
         "axis": axis,
         "axisX": {"grid": False},
         "legend": {"labelColor": MUTED, "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11},
+        "title": {"color": INK, "subtitleColor": MUTED, "fontSize": 12, "fontWeight": "normal", "anchor": "start"},
         "header": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12},
         "text": {"color": INK, "fontSize": 11},
         "rule": {"color": MUTED},

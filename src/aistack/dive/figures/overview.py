@@ -29,7 +29,7 @@ def draw(entries: Sequence[Entry]) -> Figure:
             }
         )
     near = sum(1 for ratio in ratios if 0.8 <= ratio <= 1.25)
-    low, high = min([0.5, *ratios]), max([2.0, *ratios])
+    low, high = min([0.5, *ratios]) * 0.9, max([2.0, *ratios]) * 1.1
     base = altair.Chart(altair.Data(values=rows)).encode(
         y=altair.Y(
             "quantity:N",
@@ -42,7 +42,7 @@ def draw(entries: Sequence[Entry]) -> Figure:
     )
     x = altair.X(
         "ratio:Q",
-        scale=altair.Scale(type="log", domain=[low * 0.9, high * 1.1], nice=False),
+        scale=altair.Scale(type="log", domain=[low, high], nice=False),
         axis=altair.Axis(
             title="measured / predicted",
             values=[value for value in (0.01, 0.1, 0.25, 0.5, 0.8, 1, 1.25, 2, 4, 10, 100) if low <= value <= high],
@@ -53,7 +53,7 @@ def draw(entries: Sequence[Entry]) -> Figure:
     one = altair.Chart(altair.Data(values=[{"ratio": 1}])).mark_rule(color=MUTED, strokeWidth=1.5).encode(x="ratio:Q")
     chart = altair.layer(
         one,
-        base.mark_rule(strokeWidth=2).encode(x=altair.X("least:Q"), x2="most:Q"),
+        base.mark_rule(strokeWidth=2, clip=True).encode(x=altair.X("least:Q"), x2="most:Q"),
         base.mark_point(size=60, opacity=1).encode(x=x),
     ).properties(width=400, height=altair.Step(19))
     return Figure(

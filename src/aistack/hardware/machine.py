@@ -20,7 +20,10 @@ class MatmulRate:
     peak: float
     """FLOP/s that large products sustain; a multiply-add is two operations."""
     operand_bandwidth: float
-    """B/s at which both operands are read and repacked and the result is written, in matrix times matrix."""
+    """B/s at which operands are read and repacked and the result is written, in matrix times matrix.
+
+    Of operands that are not in the nearest cache, as a model's weights are not when their turn comes.
+    """
     vector_bandwidth: float
     """The same in matrix times vector, which needs no repacking; at least `operand_bandwidth`."""
     overhead: float = 0.0

@@ -97,7 +97,7 @@ def draw(machine: Machine, products: Sequence[Mapping[str, Any]], remark: str = 
         title=title,
         subtitle="Matrix products by how often they use each byte. Dots: best of the repeats; rings: shapes that the "
         "fit did not see; ticks: the fitted model; line: the roofline of main memory and arithmetic. Dots above the "
-        "line have their operands in a cache",
+        "line found their operands in a cache",
         source=f"Measured on this machine ({machine.name}) in this run{remark and f'; {remark}'}.",
         alt=f"Rates of {len(rows)} matrix products in {' and '.join(dtypes)} against operations a byte, on logarithmic "
         f"axes. They rise from {text(slow['rate'], 'FLOP/s')} ({slow['name']}) to {text(fast['rate'], 'FLOP/s')} "

@@ -160,3 +160,14 @@ def test_any_value_anywhere_gives_a_spec_or_one_message(family: str, data: st.Da
         assert "somewhere" in str(error)
     else:
         assert read.parameters >= read.active_parameters > 0
+
+
+def test_a_local_file_is_an_entry_like_any_other(tmp_path: Path) -> None:
+    folder = tmp_path / "my model"
+    folder.mkdir()
+    _write(folder, LLAMA)
+    model = KIND.load(str(folder))
+    facts = dict(model.facts())
+    assert facts["parameters"].value == spec_of(LLAMA, "here", "it").parameters
+    assert facts["configuration.hidden_size"].quote.endswith("my model")
+    assert "configuration.torch_dtype" not in facts

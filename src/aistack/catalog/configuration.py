@@ -16,15 +16,25 @@ _LARGEST = 4 * 1024 * 1024
 
 
 def read_config(path: Path) -> ModelSpec:
-    """The spec that a local `config.json` describes; a folder stands for the one in it.
+    """The spec that a local `config.json` describes; a folder stands for the one in it. Raises as `read_values`."""
+    path = _file(path)
+    return spec_of(read_values(path), str(path), name_of(path))
 
-    A configuration of a model with several parts is read for its language model (`text_config`). Raises `BadInput`
-    naming the file, the field and what would be right: for a file that is missing, unreadable, not JSON or not an
-    object, for an unknown `model_type`, and for fields that are missing, of a wrong type or absurd.
+
+def read_values(path: Path) -> dict[str, Any]:
+    """The configuration in a local `config.json`; of a model with several parts, its language model's (`text_config`).
+
+    Raises `BadInput` naming the file, the field and what would be right: for a file that is missing, unreadable, not
+    JSON or not an object. Reading a spec from the values also raises it for an unknown `model_type`, and for fields
+    that are missing, of a wrong type or absurd.
     """
-    if path.is_dir():
-        path = path / "config.json"
-    return spec_of(_read(path), str(path), path.parent.resolve().name or path.stem)
+    path = _file(path)
+    return dict(_language_model(_read(path), str(path)))
+
+
+def name_of(path: Path) -> str:
+    """What the model in a `config.json` is called: its folder's name."""
+    return _file(path).resolve().parent.name or "model"
 
 
 def spec_of(values: Mapping[str, Any], where: str, name: str) -> ModelSpec:
@@ -34,19 +44,22 @@ def spec_of(values: Mapping[str, Any], where: str, name: str) -> ModelSpec:
 
 def spec_and_unread(values: Mapping[str, Any], where: str, name: str) -> tuple[ModelSpec, set[str]]:
     """The spec, and the keys that it does not depend on."""
-    fields = _language_model(values, where, name)
+    fields = Fields(_language_model(values, where), where, name)
     return _family(fields)(fields), fields.unread
 
 
-def _language_model(values: Mapping[str, Any], where: str, name: str) -> Fields:
-    whole = Fields(values, where, name)
-    if whole.section("text_config") is None:
-        return whole
-    inner = dict(values["text_config"])
-    inner.setdefault("model_type", values.get("model_type"))
-    if "tie_word_embeddings" in whole:
-        inner.setdefault("tie_word_embeddings", values["tie_word_embeddings"])
-    return Fields(inner, f"{where}, text_config", name)
+def _language_model(values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    if values.get("text_config") is None:
+        return values
+    inner = values["text_config"]
+    if not isinstance(inner, Mapping):
+        raise BadInput(f"{where}: text_config must be a mapping.")
+    above = {key: values[key] for key in ("model_type", "tie_word_embeddings") if key in values}
+    return {**above, **inner}
+
+
+def _file(path: Path) -> Path:
+    return path / "config.json" if path.is_dir() else path
 
 
 def _family(fields: Fields) -> Family:

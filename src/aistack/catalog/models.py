@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from aistack.catalog.architecture import ModelSpec
-from aistack.catalog.configuration import read_config, spec_and_unread, spec_of
+from aistack.catalog.configuration import name_of, read_values, spec_and_unread, spec_of
 from aistack.catalog.entry import Entry, Part, facts_within
 from aistack.catalog.facts import Confidence, Count, Fact, FactKind
 from aistack.catalog.kinds import in_folder
@@ -155,26 +156,47 @@ class Model(Entry):
                 yield f"configuration.{key}", block.fact(value)
 
 
-KIND = replace(
-    in_folder(
-        Model,
-        name="model",
-        about="language models: published configurations, and exact parameter counts from them",
-        home="models",
-        headline=("parameters", "active_parameters", "layers", "context"),
-    ),
-    facts=Model.facts,
+_FOLDER = in_folder(
+    Model,
+    name="model",
+    about="language models: published configurations, and exact parameter counts from them",
+    home="models",
+    headline=("parameters", "active_parameters", "layers", "context"),
 )
 
 
-@functools.cache
-def spec(name: str) -> ModelSpec:
-    """The architecture of the model that `name` names: a catalog name, a Hugging Face id, or a path to a config.json.
+def load(name: str) -> Model:
+    """The model that `name` names: a catalog name, a Hugging Face id, or a path to a config.json or its folder.
 
-    A path has a suffix `.json` or is a folder. Raises `UnknownName` with the nearest names, `BadInput` for a file
-    that is no usable configuration, and `IncompleteModel`.
+    A path ends in `.json` or is a folder. Raises `UnknownName` with the nearest names, and `BadInput` for a file that
+    is no usable configuration.
     """
     path = Path(name)
-    if path.suffix == ".json" or path.is_dir():
-        return read_config(path)
-    return KIND.load(name).spec
+    return _from_file(path) if path.suffix == ".json" or path.is_dir() else _FOLDER.load(name)
+
+
+def spec(name: str) -> ModelSpec:
+    """The architecture of the model that `name` names, as for `load`. Raises `IncompleteModel` too."""
+    return load(name).spec
+
+
+def _from_file(path: Path) -> Model:
+    values, name = read_values(path), name_of(path)
+    _, unread = spec_and_unread(values, str(path), name)
+    return Model(
+        id=re.sub(r"[^A-Za-z0-9.+_-]|^[^A-Za-z0-9]+", "-", name).lstrip("-.+_") or "model",
+        name=name,
+        configuration=(
+            Configuration(
+                source="OWN_FILE",
+                kind="vendor",
+                confidence="datasheet",
+                date=time.strftime("%Y-%m-%d", time.gmtime(path.stat().st_mtime)),
+                quote=str(path),
+                values={key: value for key, value in values.items() if key not in unread},
+            ),
+        ),
+    )
+
+
+KIND = replace(_FOLDER, load=load, facts=Model.facts)

@@ -21,10 +21,10 @@ class Shape:
 def estimate(machine: Machine, shape: Shape, batch: int, seq_len: int, dtype: str = "float32") -> float:
     """Seconds to encode `batch` texts of `seq_len` tokens each, padding included.
 
-    Per layer, with T = batch x seq_len tokens: the weight products [T, W] x [W, 3W], [T, W] x [W, W], [T, W] x [W, F]
-    and [T, F] x [F, W]; scores and their use, two products [T, W] x [W, seq_len]; and reading and writing once the scores
-    for the softmax, the inner layer for GELU, and the width for two sums and two norms. Left out: the tokenizer,
-    embedding rows, and that attention's products are many small ones.
+    Per layer, with T = batch x seq_len tokens: the weight products [T, W] x [W, 3W], [T, W] x [W, W],
+    [T, W] x [W, F] and [T, F] x [F, W]; scores and their use, two products [T, W] x [W, seq_len]; and reading and
+    writing once the scores for the softmax, the inner layer for GELU, and the width for two sums and two norms. Left
+    out: the tokenizer, embedding rows, and that attention's products are many small ones.
     """
     tokens, width, inner = batch * seq_len, shape.width, shape.feed_forward
     element = 2 if dtype in {"bfloat16", "float16"} else 4

@@ -10,7 +10,7 @@ SIZE = 600
 """Characters that a passage may have: about 120 words, a third of a 256-token context."""
 
 # A sentence ends at its punctuation before a capital, a quote or a bracket, or at an empty line.
-_END = re.compile(r"(?<=[.!?:])\s+(?=[A-Z0-9\"'`(\[*#-])|\n\s*\n\s*")
+_END = re.compile(r"(?:(?<=[.!?:])|(?<=[.!?][\"')\]]))\s+(?=[A-Z0-9\"'`(\[*#-])|\n\s*\n\s*")
 
 
 @dataclass(frozen=True)

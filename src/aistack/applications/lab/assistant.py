@@ -7,8 +7,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from aistack.applications.lab import encoder
 from aistack.applications.lab.endpoint import Endpoint, EndpointFailed
 from aistack.applications.lab.index import TOKENIZE, Found, Index, Mode, match_expression
 from aistack.applications.passages import sentences
@@ -75,7 +77,7 @@ class Answer:
                     "source": each.passage.source,
                     "licence": each.passage.licence,
                     "score": each.score,
-                    "text": plain(each.passage.text),
+                    "text": each.passage.text,
                 }
                 for number, each in enumerate(self.passages, start=1)
             ],
@@ -94,6 +96,18 @@ class Answer:
             },
             "seconds": self.seconds,
         }
+
+
+def open_index(path: Path) -> Index:
+    """The index at `path`, with the encoder where all of its passages have vectors and the encoder is installed.
+
+    Raises `BadInput` as `Index.open` does.
+    """
+    index = Index.open(path)
+    if index.vectors < index.passages or not encoder.available():
+        return index
+    index.close()
+    return Index.open(path, encoder.MiniLM())
 
 
 def answer(
@@ -132,7 +146,7 @@ def quote(question: str, passages: Sequence[str], most: int = 3) -> tuple[Quote,
     said = [
         (number, " ".join(sentence.split()))
         for number, passage in enumerate(passages, start=1)
-        for sentence in sentences(plain(passage))
+        for sentence in sentences(passage)
     ]
     # headings and labels share words with every question but answer none
     candidates = [(number, text) for number, text in said if text.count(" ") >= 4] or said

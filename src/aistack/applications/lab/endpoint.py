@@ -80,12 +80,15 @@ class Endpoint:
         raise EndpointFailed(f"{self.url} serves no model named {name!r}. It serves: {served}.")
 
     def generate(self, model: str, prompt: str, tokens: int) -> str:
-        """At most `tokens` tokens in answer to `prompt`, the likeliest ones. Raises `EndpointFailed`."""
-        body: dict[str, Any] = {"model": model, "max_tokens": tokens, "temperature": 0}
+        """At most `tokens` tokens in answer to `prompt`, the same ones each time. Raises `EndpointFailed`."""
+        body: dict[str, Any] = {"model": model, "max_tokens": tokens}
         if self._chat:
-            answer = self._call("POST", "/chat/completions", body | {"messages": [{"role": "user", "content": prompt}]})
+            messages = [{"role": "user", "content": prompt}]
+            answer = self._call("POST", "/chat/completions", body | {"messages": messages, "temperature": 0})
         else:
-            answer = self._call("POST", "/completions", body | {"prompt": prompt, "ignore_eos": True})
+            # the likeliest words of a small base model are the same few for ever: it is sampled
+            body |= {"prompt": prompt, "temperature": 0.8, "seed": 0, "ignore_eos": True}
+            answer = self._call("POST", "/completions", body)
         try:
             choice = answer["choices"][0]
             text = choice["message"]["content"] if self._chat else choice["text"]

@@ -21,10 +21,13 @@ DEPTH = 100
 
 @dataclass(frozen=True)
 class Run:
-    """The rank of each question's passage, infinity beyond `DEPTH`, and the seconds each search took."""
+    """The rank of each question's passage, infinity beyond `DEPTH`, and what the searches took."""
 
     ranks: Ranks
     seconds: tuple[float, ...]
+    """Wall time of each search."""
+    cpu_seconds: float
+    """Processor time of all searches."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Trial:
     passages: int
     characters: int
     build_seconds: float
+    build_cpu_seconds: float
     bytes: int
     runs: Mapping[Mode, Run]
 
@@ -61,18 +65,18 @@ def measure(
     place = {number: position for position, number in enumerate(numbers)}
     chosen = [passages[number] for number in numbers]
     placed = {place[number]: vector for number, vector in (vectors or {}).items() if number in place}
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     build(path, chosen, placed)
-    took = time.perf_counter() - start
+    took, used = time.perf_counter() - start, time.process_time() - used
     with Index.open(path, encoder) as index:
         runs = {mode: _ask(index, questions, place, mode, asked) for mode in modes}
-    return Trial(len(chosen), sum(len(each.text) for each in chosen), took, path.stat().st_size, runs)
+    return Trial(len(chosen), sum(len(each.text) for each in chosen), took, used, path.stat().st_size, runs)
 
 
 def _ask(
     index: Index, questions: Sequence[Question], place: Mapping[int, int], mode: Mode, asked: Callable[[], None]
 ) -> Run:
-    ranks, seconds = np.full(len(questions), np.inf), []
+    ranks, seconds, used = np.full(len(questions), np.inf), [], time.process_time()
     for each, question in enumerate(questions):
         start = time.perf_counter()
         found = index.search(question.text, DEPTH, mode)
@@ -80,4 +84,4 @@ def _ask(
         target = place[question.target]
         ranks[each] = next((rank for rank, hit in enumerate(found, start=1) if hit.number == target), np.inf)
         asked()
-    return Run(ranks, tuple(seconds))
+    return Run(ranks, tuple(seconds), time.process_time() - used)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from aistack.applications.fusion import fuse
 from aistack.applications.passages import Passage
+from aistack.applications.prompt import plain
 from aistack.errors import BadInput
 from aistack.files import replacing
 
@@ -295,7 +296,8 @@ class Index:
             ).fetchone()
         if row is None:
             raise _damaged(self.path)
-        return Passage(*row)
+        # documents are strangers: what they hold must not reach a terminal or a prompt as a command
+        return Passage(*map(plain, row))
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

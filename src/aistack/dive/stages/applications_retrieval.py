@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -40,8 +40,8 @@ _LEAST, _MOST = 60, 400
 """Questions by the budget's seconds, and their limits."""
 _TOO_FEW = 10
 """Questions below which nothing is said about the quality of retrieval."""
-_EMBEDDING = 0.3
-"""Share of the budget that goes into vectors."""
+_EMBEDDING, _SEARCHING = 0.3, 0.25
+"""Shares of the budget that go into vectors, and into searching all passages."""
 _CHUNK = 32
 
 
@@ -100,12 +100,16 @@ def by_words(context: Context, material: Material, path: Path) -> Outputs:
     for share, asked in ((16, material.questions[:fifth]), (4, material.questions[fifth : 2 * fifth])):
         numbers = material.sample(max(total // share, 2 * len(asked) + 8), asked, rng)
         pilots.append(evaluation.measure(path, material.evidence, numbers, asked))
-    rest = material.questions[2 * fifth :]
+    latency = _at_size(pilots, total, lambda pilot: statistics.median(pilot.runs["lexical"].seconds or (0.0,)))
+    affordable = max(_TOO_FEW, int(_SEARCHING * context.budget / latency)) if latency else 0
+    rest = material.questions[2 * fifth :][:affordable]
     graded = len(rest) >= _TOO_FEW
-    meter = Meter()
-    _predict_cost(context, material, pilots, rest, meter.counts_energy)
     ranked = [Pilot(pilot.runs["lexical"].ranks, pilot.distractors, evaluation.DEPTH) for pilot in pilots]
+    meter = Meter()
+    _predict_cost(context, material, pilots, len(rest), meter.counts_energy)
     if graded:
+        how = f"median, linear in passages, {_from(pilots, total)}"
+        context.ledger.predict(LATENCY, latency, "s", how)
         how = f"beta-binomial, {_from(pilots, total)}"
         _predict_recall(context, FULL, ranked, total, len(rest), how)
     else:
@@ -166,27 +170,36 @@ def by_vectors(context: Context, material: Material, path: Path) -> tuple[Vector
 
 
 def _predict_cost(
-    context: Context, material: Material, pilots: Sequence[evaluation.Trial], asked: Sequence[Question], metered: bool
+    context: Context, material: Material, pilots: Sequence[evaluation.Trial], asked: int, metered: bool
 ) -> None:
-    """Size, build time, latency and processor time of the whole, each linear in what the pilots show it grows with."""
+    """Size, build time and processor time of the whole, each linear in what it grows with."""
     small, large = pilots
     total, characters = len(material.passages), sum(len(each.text) for each in material.evidence)
     origin, predict = _from(pilots, total), context.ledger.predict
-    bytes_each = (large.bytes - small.bytes) / max(1, large.characters - small.characters)
+    growth, bytes_each = characters / large.characters, 0.0
+    if large.characters > small.characters:
+        bytes_each = (large.bytes - small.bytes) / (large.characters - small.characters)
     predict(SIZE, large.bytes + bytes_each * (characters - large.characters), "B", f"linear in characters, {origin}")
-    seconds = large.build_seconds * characters / large.characters
-    predict(BUILD, seconds, "s", f"characters a second of an index of {large.passages:,} passages")
-    if len(asked) >= _TOO_FEW:
-        first, second = (statistics.median(pilot.runs["lexical"].seconds) for pilot in pilots)
-        slope = max(0.0, (second - first) / max(1, large.passages - small.passages))
-        latency = second + slope * (total - large.passages)
-        predict(LATENCY, latency, "s", f"median, linear in passages, {origin}")
-        seconds += latency * len(asked)
-    predict(CPU, seconds, "s", f"the build and {len(asked)} searches as predicted, on one core")
+    how = f"characters a second of an index of {large.passages:,} passages"
+    predict(BUILD, large.build_seconds * growth, "s", how)
+    search = _at_size(pilots, total, lambda pilot: _mean_search(pilot.runs["lexical"]))
+    cpu = large.build_cpu_seconds * growth + asked * search
+    predict(CPU, cpu, "s", f"of the build and {asked} searches, {origin}")
     if metered:
-        joules = energy.estimate(seconds)
+        joules = energy.estimate(cpu)
         how = f"that processor time at {energy.WATTS_PER_CORE} W a core; the meter counts whole processors"
         predict(JOULES, joules.joules, "J", how, (joules.low, joules.high))
+
+
+def _mean_search(run: evaluation.Run) -> float:
+    return run.cpu_seconds / max(1, len(run.seconds))
+
+
+def _at_size(pilots: Sequence[evaluation.Trial], total: int, quantity: Callable[[evaluation.Trial], float]) -> float:
+    """A quantity of two pilots continued along a line to `total` passages, never below the larger pilot's."""
+    small, large = pilots
+    slope = (quantity(large) - quantity(small)) / max(1, large.passages - small.passages)
+    return quantity(large) + max(0.0, slope) * (total - large.passages)
 
 
 def _predict_recall(

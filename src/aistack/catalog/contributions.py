@@ -137,6 +137,8 @@ _BLAME = (("basis", "the basis must say"), ("unit", "but this field is in"), ("u
 
 
 def _repair(trial: dict[str, Any], error: Any) -> bool:
+    if not error["loc"]:
+        return False
     *above, last = error["loc"]
     place: Any = trial
     for step in above:
@@ -174,14 +176,9 @@ def _reads_as(text: str, content: dict[str, Any]) -> bool:
 
 
 def _blocks(path: Path) -> list[str]:
-    """The lines of each document of the file, as they were written."""
-    text = path.read_text(encoding="utf-8")
-    lines = text.splitlines(keepends=True)
-    blocks = []
-    for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
-        block = "".join(lines[node.start_mark.line : node.end_mark.line + 1])
-        blocks.append(re.split(r"^(?:---|\.\.\.)", block, flags=re.MULTILINE)[0].rstrip() + "\n")
-    return blocks
+    """The lines of each document of the file, as they were written; `---` at the start of a line ends one."""
+    pieces = re.split(r"^---(?=\s|$).*\n?", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [piece.strip("\n") + "\n" for piece in pieces if read_yaml(piece) is not None]
 
 
 def _examine_rows(path: Path) -> Examination:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from aistack.catalog import accelerators, facilities, grids, links, nodes, number_formats
+from aistack.catalog import accelerators, facilities, grids, links, models, nodes, number_formats
 from aistack.catalog.accelerators import Accelerator
 from aistack.catalog.facilities import PowerUsage, WaterUsage
 from aistack.catalog.facts import Fact
 from aistack.catalog.grids import Grid
 from aistack.catalog.links import Link
+from aistack.catalog.models import Model
 from aistack.catalog.nodes import Node
 from aistack.catalog.number_formats import NumberFormat
 from aistack.catalog.prices import PurchasePrice, RentalPrice, price, purchase_prices, series
@@ -22,6 +23,7 @@ __all__ = [
     "Fact",
     "Grid",
     "Link",
+    "Model",
     "Node",
     "NumberFormat",
     "PowerUsage",
@@ -34,7 +36,9 @@ __all__ = [
     "find",
     "grid",
     "grid_carbon",
+    "kind",
     "link",
+    "model",
     "names",
     "node",
     "number_format",
@@ -61,6 +65,14 @@ def accelerator(name: str) -> Accelerator:
 def node(name: str) -> Node:
     """The server, rack or pod of this name. Raises `UnknownName` or `AmbiguousName`."""
     return nodes.KIND.load(name)
+
+
+def model(name: str) -> Model:
+    """The language model of this name or Hugging Face id, or that of a `config.json`; `.spec` is its architecture.
+
+    Raises `UnknownName` or `AmbiguousName`, and `BadInput` for a file that is no usable configuration.
+    """
+    return models.load(name)
 
 
 def link(name: str) -> Link:

@@ -35,7 +35,7 @@ _PATTERNS = {
 def message(schema: type[BaseModel], error: ErrorDetails) -> list[str]:
     """An error of pydantic's in plain words, one line a problem, each beginning with the path of its field."""
     location = [step for step in error["loc"] if step != "[key]"]
-    path = ".".join(map(str, location))
+    path = ".".join(map(str, location)) or "the entry"
     last = str(location[-1]) if location else ""
     of_fact = _type_at(schema, location[:-1]) is Fact
     match error["type"]:

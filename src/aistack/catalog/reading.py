@@ -77,13 +77,13 @@ def read_contribution(path: Path) -> list[Any]:
             depth -= isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent)
             if depth > _DEEPEST:
                 raise BadInput(f"{_at(path, event)} is nested more than {_DEEPEST} levels deep.")
-        documents = list(yaml.load_all(text, Loader=_PlainLoader))
+        documents = [each for each in yaml.load_all(text, Loader=_PlainLoader) if each is not None]
     except yaml.MarkedYAMLError as error:
         where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
         raise BadInput(f"{path} is not valid YAML: {error.problem}{where}.") from None
     except (yaml.YAMLError, ValueError) as error:
         raise BadInput(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    if not any(document is not None for document in documents):
+    if not documents:
         raise BadInput(f"{path} is empty.")
     return documents
 

@@ -55,10 +55,6 @@ def _rotary(x: Any) -> Any:
     return _rotate(heads, (rotation, rotation))
 
 
-def _gate(x: Any) -> Any:
-    return torch.nn.functional.silu(x) * x.detach().clone().requires_grad_()
-
-
 def _cross_entropy(x: Any) -> Any:
     return torch.nn.functional.cross_entropy(x, torch.zeros(T, dtype=torch.int64))
 
@@ -87,11 +83,17 @@ def test_chain_is_what_eager_pytorch_runs(name: str) -> None:
     assert back_passes == pytest.approx(chain.back_passes, abs=4)
 
 
-def test_gate_and_residual_add_their_second_operand() -> None:
+@pytest.mark.parametrize(
+    ("chain", "run"),
+    [(GATE, lambda one, two: torch.nn.functional.silu(one) * two), (RESIDUAL, lambda one, two: one + two)],
+    ids=["gate", "residual"],
+)
+def test_chain_of_two_operands_is_what_eager_pytorch_runs(chain: Chain, run: Callable[[Any, Any], Any]) -> None:
     one, two = (torch.randn(T, D, requires_grad=True) for _ in range(2))
-    for chain, run in ((GATE, lambda: torch.nn.functional.silu(one) * two), (RESIDUAL, lambda: one + two)):
-        kernels, passes, result = _dispatched(run)
-        assert (kernels, passes) == (chain.kernels, chain.passes)
-        back_kernels, back_passes, _ = _dispatched(lambda: torch.autograd.grad(result, (one, two), torch.ones(T, D)))
-        assert back_kernels <= chain.back_kernels + 1
-        assert back_passes <= chain.back_passes + 1
+    kernels, passes, result = _dispatched(lambda: run(one, two))
+    assert (kernels, passes) == (chain.kernels, chain.passes)
+    gradient = torch.ones(T, D)
+    back_kernels, back_passes, _ = _dispatched(lambda: torch.autograd.grad(result, (one, two), gradient))
+    # a sum passes its gradient on as it is; in a residual stream the two branches' gradients are added once
+    assert 0 <= chain.back_kernels - back_kernels <= 1
+    assert 0 <= chain.back_passes - back_passes <= 3

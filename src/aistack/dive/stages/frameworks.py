@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aistack import units
 from aistack.catalog.architecture import ModelSpec, llama
@@ -11,6 +11,11 @@ from aistack.dive.stage import Context, Outputs
 from aistack.drawing import Figure
 from aistack.frameworks import memory, operators, yields
 from aistack.frameworks.funnel import Funnel, Step
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+
+    from aistack.frameworks.lab.data.collection import Collection
 
 SEQ_LEN = 256
 TEXT_A_SECOND = 0.2e6
@@ -28,10 +33,13 @@ def run(context: Context) -> Outputs:
     Raises `BadInput` for a path that does not exist and for too little text.
     """
     from aistack.frameworks.lab.data.collection import collect
+    from aistack.frameworks.lab.data.workers import pool, usable_cores
 
     collection = collect(context.options.text)
-    counted = _count_operations(context)
-    return {**_make_shards(context, collection), "operations": counted}
+    workers = min(usable_cores(), MOST_WORKERS)
+    with pool(workers) as executor:
+        operations = _count_operations(context)
+        return {**_make_shards(context, collection, executor, workers), "operations": operations}
 
 
 def figures(outputs: Outputs) -> list[Figure]:
@@ -88,19 +96,16 @@ def _model() -> ModelSpec:
     )
 
 
-def _make_shards(context: Context, collection: Any) -> Outputs:
+def _make_shards(context: Context, collection: Collection, executor: ProcessPoolExecutor, workers: int) -> Outputs:
     from aistack.frameworks.lab.data import pilot, pipeline
     from aistack.frameworks.lab.data.piece import sample
     from aistack.frameworks.lab.data.split import VALIDATION
-    from aistack.frameworks.lab.data.workers import pool, usable_cores
 
     options, ledger = context.options, context.ledger
-    workers = min(usable_cores(), MOST_WORKERS)
     limit = TEXT_A_SECOND * context.budget
     with context.progress.task("try a small share of the text, to predict the rest"):
-        tried = pilot.measure(
-            collection.pieces, QUICK_PILOT if options.quick else PILOT, limit, f"pilot {options.seed}"
-        )
+        share = QUICK_PILOT if options.quick else PILOT
+        tried = pilot.measure(collection.pieces, share, limit, f"pilot {options.seed}", executor, workers)
     wanted = limit if tried is None else yields.source_for(tried, limit)
     pieces = sample(collection.pieces, wanted, f"draw {options.seed}")
     if tried is None:
@@ -110,17 +115,16 @@ def _make_shards(context: Context, collection: Any) -> Outputs:
         _predict(context, expected, tried)
 
     began = time.perf_counter()
-    with pool(workers) as executor:
-        built = pipeline.build(
-            collection,
-            pieces,
-            context.folder,
-            seq_len=SEQ_LEN,
-            seed=options.seed,
-            executor=executor,
-            workers=workers,
-            watch=context.progress.task,
-        )
+    built = pipeline.build(
+        collection,
+        pieces,
+        context.folder,
+        seq_len=SEQ_LEN,
+        seed=options.seed,
+        executor=executor,
+        workers=workers,
+        watch=context.progress.task,
+    )
     seconds = time.perf_counter() - began
 
     kept, good = built.funnel.steps[-1].kept.documents, built.funnel.steps[2].kept.documents

@@ -1,4 +1,4 @@
-"""The pilot: every step on a small random share of the source, in this process, to predict the whole."""
+"""The pilot: every step on a small random share of the source, to predict the whole."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 
 from aistack.frameworks.lab.data import tokenizer as bpe
 from aistack.frameworks.lab.data.clean import clean
 from aistack.frameworks.lab.data.document import place
 from aistack.frameworks.lab.data.duplicates import near_duplicates
 from aistack.frameworks.lab.data.piece import Piece, sample
+from aistack.frameworks.lab.data.workers import in_order
 from aistack.frameworks.yields import Pilot
 
 MOST = 0.2
 """The largest share of the source that a pilot may see: one that saw the whole would foretell nothing."""
 HALVINGS = 3
-_REPEATS = 3
 
 
-def measure(pieces: Sequence[Piece], size: float, limit: float, salt: str) -> Pilot | None:
+def measure(
+    pieces: Sequence[Piece],
+    size: float,
+    limit: float,
+    salt: str,
+    executor: ProcessPoolExecutor | None = None,
+    workers: int = 1,
+) -> Pilot | None:
     """Take a pilot of about `size` bytes of `pieces`, for a run that will keep `limit` bytes of text at most.
 
     None where there is too little to tell anything.
@@ -30,8 +38,8 @@ def measure(pieces: Sequence[Piece], size: float, limit: float, salt: str) -> Pi
     read = sum(piece.size for piece in chosen)
 
     began = time.perf_counter()
-    batches = [clean([piece]) for piece in chosen]
-    read_seconds = time.perf_counter() - began
+    batches = list(in_order(executor, clean, [[piece] for piece in chosen], workers))
+    read_seconds = (time.perf_counter() - began) * workers
     # a single large piece can hold most of the source: then only some of its documents count
     share = min(1.0, MOST * total / read)
     texts = [

@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from typing import TypeVar
 
 from aistack.errors import AistackError
+from aistack.frameworks.lab.data.language import identify
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
@@ -24,11 +25,13 @@ AHEAD = 4
 
 @contextmanager
 def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """`workers` fresh processes. They end when this process does, even when it is killed."""
+    """`workers` fresh processes, already starting. They end when this process does, even when it is killed."""
     # fresh rather than forked: a fork of a process with running threads (PyTorch's, the tokenizer's) may hang
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent) as executor:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin) as executor:
         try:
+            for _ in range(workers):
+                executor.submit(usable_cores)
             yield executor
         finally:
             executor.shutdown(cancel_futures=True)
@@ -63,7 +66,9 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _follow_parent() -> None:
+def _begin() -> None:
+    # loaded while the parent still does something else
+    identify("a first text")
     # an interrupt goes to the whole group; the parent hears it and ends the workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

@@ -171,3 +171,13 @@ def test_a_local_file_is_an_entry_like_any_other(tmp_path: Path) -> None:
     assert facts["parameters"].value == spec_of(LLAMA, "here", "it").parameters
     assert facts["configuration.hidden_size"].quote.endswith("my model")
     assert "configuration.torch_dtype" not in facts
+
+
+def test_a_catalog_name_wins_over_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("gpt2", "mine"):
+        Path(name).mkdir()
+        _write(Path(name), LLAMA)
+    assert KIND.load("gpt2").name == "GPT-2 small (124M)"
+    assert KIND.load("./gpt2/config.json").name == "gpt2"
+    assert KIND.load("mine").spec.hidden == 64

@@ -103,6 +103,12 @@ def test_checkpoint_has_exactly_as_many(name: str) -> None:
     assert spec(name).parameters == CHECKPOINTS[name]
 
 
+def test_recurrent_state_is_that_of_the_published_file() -> None:
+    # the GGUF header of Qwen3.5-122B-A10B: 36 recurrent layers, inner size 8,192, state size 128, convolution width 4;
+    # the convolution keeps the last three tokens of queries and keys (16 heads of 128 each) and values
+    assert spec("qwen3.5-122b-a10b").state_elements == 36 * (8192 * 128 + 3 * (2 * 16 * 128 + 8192))
+
+
 def test_every_hugging_face_id_resolves() -> None:
     ids = [alias for model in MODELS for alias in model.aliases if "/" in alias]
     assert len(ids) == len(set(ids)) >= 105

@@ -154,6 +154,8 @@ _LATENT = {
     "topk_group": 1,
 }
 del _LATENT["head_dim"]
+# the index lets all 24 tokens through: transformers masks what it leaves out, and computes it nevertheless
+_INDEXED = {**_LATENT, "index_n_heads": 4, "index_head_dim": 16, "index_topk": 24}
 FAMILIES: dict[str, dict[str, Any]] = {
     "llama": _SMALL,
     "qwen2": _SMALL,
@@ -167,6 +169,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "qwen3_moe": {**_SMALL, **_EXPERTS, "num_experts": 8, "mlp_only_layers": [1]},
     "deepseek_v2": _LATENT,
     "deepseek_v3": _LATENT,
+    "deepseek_v32": _INDEXED,
+    "glm_moe_dsa": {**_INDEXED, "index_topk_freq": 4, "index_skip_topk_offset": 3},
     "glm4_moe": {**_SMALL, **_EXPERTS, "n_routed_experts": 8, "n_shared_experts": 1, "first_k_dense_replace": 1},
     "gpt_oss": {**_SMALL, "num_local_experts": 4, "num_experts_per_tok": 2},
     "gpt2": {"n_embd": 64, "n_layer": 3, "n_head": 4, "n_positions": 64, "vocab_size": 128},

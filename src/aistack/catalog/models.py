@@ -17,7 +17,7 @@ from aistack.catalog.entry import Entry, Part, facts_within
 from aistack.catalog.facts import Confidence, Count, Fact, FactKind
 from aistack.catalog.kinds import in_folder
 from aistack.catalog.sources import Date
-from aistack.errors import BadInput
+from aistack.errors import BadInput, UnknownName
 
 _INFORMATIVE = frozenset({"architectures", "num_nextn_predict_layers", "quant_method"})
 """Keys that no count depends on: names, heads for multi-token prediction, the type weights are published in."""
@@ -168,11 +168,19 @@ _FOLDER = in_folder(
 def load(name: str) -> Model:
     """The model that `name` names: a catalog name, a Hugging Face id, or a path to a config.json or its folder.
 
-    A path ends in `.json` or is a folder. Raises `UnknownName` with the nearest names, and `BadInput` for a file that
-    is no usable configuration.
+    What ends in `.json` or has a slash and is a folder is a path; a folder with a bare name is one where the catalog
+    has no such name. Raises `UnknownName` with the nearest names, and `BadInput` for a file that is no usable
+    configuration.
     """
     path = Path(name)
-    return _from_file(path) if path.suffix == ".json" or path.is_dir() else _FOLDER.load(name)
+    if path.suffix == ".json" or (path.is_dir() and len(path.parts) > 1):
+        return _from_file(path)
+    try:
+        return _FOLDER.load(name)
+    except UnknownName:
+        if path.is_dir():
+            return _from_file(path)
+        raise
 
 
 def spec(name: str) -> ModelSpec:

@@ -135,7 +135,8 @@ def _latent(one: Pass, part: MultiHeadLatentAttention, count: int) -> Iterator[S
 
 
 def _index(one: Pass, part: Indexer, count: int, ratio: int = 1) -> Iterator[Step]:
-    """Every query is scored against every key (of `ratio` tokens each), however few are read afterwards."""
+    """Every query is scored against every key (of `ratio` tokens each), however few are read afterwards; where heads
+    have weights, their scores are summed with them."""
     if part.shared:
         return
     hidden = one.spec.hidden
@@ -149,7 +150,7 @@ def _index(one: Pass, part: Indexer, count: int, ratio: int = 1) -> Iterator[Ste
         count,
         heads=part.heads,
         query=part.head_dim,
-        value=0,
+        value=int(part.weighted),
         pairs=one.pairs() / ratio,
         held=one.seen * part.head_dim / ratio,
         name="index scores",

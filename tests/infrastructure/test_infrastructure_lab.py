@@ -67,6 +67,27 @@ def test_a_silent_group_is_given_up_and_stopped() -> None:
     assert all(_gone(pid) for pid in pids)
 
 
+def test_processes_end_by_themselves_when_their_starter_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, signal\n"
+        "from aistack.infrastructure.lab.collectives import together\n"
+        "with together('cpu') as group:\n"
+        "    group.measure([('all-reduce', 1024)], budget=0.0, rounds=1)\n"
+        "    print(*group.pids, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    # its temporary folder is all that a killed starter leaves behind
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 30
+    while not all(map(_gone, pids)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_files_are_written_synced_and_read(tmp_path: Path) -> None:
     found = disk.measure(tmp_path, [MiB, 5 * MiB + 3], budget=0.1, rounds=2)
     for phases in found.values():

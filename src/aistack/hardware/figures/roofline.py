@@ -82,7 +82,7 @@ def draw(machine: Machine, products: Sequence[Mapping[str, Any]], remark: str = 
                 measured.transform_filter("!datum.fitted")
                 .mark_point(stroke=HUES["hardware"], fill=PAPER, strokeWidth=2, size=60)
                 .encode(x=x, y=y("rate", first)),
-                groups.mark_text(color=INK, align="left", dx=9, dy=9).encode(x=x, y=y("rate", first), text="name:N"),
+                groups.mark_text(color=INK, align="left", dx=9, dy=11).encode(x=x, y=y("rate", first), text="name:N"),
             ).properties(width=270, height=260, title=altair.Title(dtype, anchor="start", fontWeight="normal"))
         )
     slow, fast = (pick(rows, key=lambda row: row["rate"] / machine.rate(row["dtype"]).peak) for pick in (min, max))

@@ -140,7 +140,8 @@ def _start(backend: str, rank: int, ranks: int, folder: Path, patience: float) -
         # otherwise gloo asks which interface the host's own name belongs to, and fails where that has no answer
         environment["GLOO_SOCKET_IFNAME"] = "lo"
     words = (folder / f"rank-{rank}.stderr").open("w+b")
-    command = [sys.executable, "-m", "aistack.infrastructure.lab.worker"]
+    # -P: nothing in the folder that this happens to run in may stand in for a module of ours
+    command = [sys.executable, "-P", "-m", "aistack.infrastructure.lab.worker"]
     arguments: list[Any] = [backend, rank, ranks, folder / "store", patience]
     process = subprocess.Popen(
         [*command, *map(str, arguments)],

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aistack import __version__
-from aistack.cli import catalog, dive
+from aistack.cli import catalog, dive, serve
 from aistack.errors import AistackError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(dive.app, name="dive")
+app.command("serve")(serve.serve)
 
 
 def _version(wanted: bool) -> None:

@@ -12,7 +12,8 @@ from aistack.errors import MissingExtra
 
 def serve(
     folder: Annotated[
-        Path, typer.Argument(help="A Hugging Face folder: config.json, model.safetensors, tokenizer.json.")
+        Path,
+        typer.Argument(metavar="FOLDER", help="A Hugging Face folder: config.json, model.safetensors, tokenizer.json."),
     ],
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
     host: Annotated[

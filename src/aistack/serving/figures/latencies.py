@@ -37,7 +37,7 @@ def draw(requests: Sequence[Mapping[str, Any]], clients: int) -> Figure:
                 {"quantity": title, "kind": kind, "half": percentile(values, 0.5), "95%": percentile(values, 0.95)}
             ]
             line = altair.Chart(altair.Data(values=rows)).encode(
-                x=altair.X("ms:Q", axis=altair.Axis(title=title, tickCount=5)),
+                x=altair.X("ms:Q", scale=altair.Scale(nice=False), axis=altair.Axis(title=title, tickCount=5)),
                 y=altair.Y(
                     "share:Q",
                     scale=altair.Scale(domain=[0, 1]),
@@ -47,16 +47,15 @@ def draw(requests: Sequence[Mapping[str, Any]], clients: int) -> Figure:
                 ),
             )
             layers.append(line.mark_line(interpolate="step-after", color=colour, strokeDash=dash))
-        # the corner below both curves is always free
-        most = max(request[quantity] * 1e3 for request in own)
-        words = [
-            {"ms": most, "share": 0.17, "words": "predicted (dashed)"},
-            {"ms": most, "share": 0.07, "words": "measured"},
-        ]
-        for row, colour in zip(words, (INK, HUES["serving"]), strict=True):
-            label = altair.Chart(altair.Data(values=[row])).mark_text(align="right", color=colour)
-            layers.append(label.encode(x="ms:Q", y="share:Q", text="words:N"))
-        panels.append(altair.layer(*layers).properties(width=265, height=210))
+        if not panels:
+            # both curves have ended left of here
+            edge = 1.06 * max(request[quantity] * 1e3 for request in own)
+            for share, words, colour in ((0.6, "predicted (dashed)", INK), (0.5, "measured", HUES["serving"])):
+                place = altair.Chart(altair.Data(values=[{"ms": edge, "share": share}]))
+                layers.append(
+                    place.mark_text(align="left", color=colour).encode(x="ms:Q", y="share:Q", text=altair.value(words))
+                )
+        panels.append(altair.layer(*layers).properties(width=210, height=200))
     first = [request["time_to_first_token"] for request in own if request["kind"] == "measured"]
     tail = percentile(first, 0.95) / percentile(first, 0.5)
     return Figure(
@@ -71,6 +70,6 @@ def draw(requests: Sequence[Mapping[str, Any]], clients: int) -> Figure:
             for row in table
         )
         + ".",
-        chart=altair.hconcat(*panels, spacing=30),
+        chart=altair.hconcat(*panels, spacing=100),
         table=table,
     )

@@ -61,7 +61,7 @@ class Api:
         else:
             prompt = asked.prompt
             vocab = self._worker.engine.model.spec.vocab
-            if not prompt or max(prompt) >= vocab:
+            if not prompt or min(prompt) < 0 or max(prompt) >= vocab:
                 raise ApiError(400, f"prompt must hold tokens from 0 to {vocab - 1}, at least one.", "prompt")
         return await self._answer(request, asked, prompt, asked.max_tokens or 16)
 

@@ -7,7 +7,7 @@ parameter that nobody knows is refused too, with the nearest name, so that a typ
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from aistack.errors import nearest
 from aistack.serving.lab.sequence import Sampling
 
-Stop = Annotated[str, Field(min_length=1, max_length=256)]
+_STOPS, _STOP_LENGTH = 4, 256
 
 
 class ApiError(Exception):
@@ -50,7 +50,7 @@ class _Request(BaseModel):
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=-1)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
-    stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
+    stop: Any = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     ignore_eos: bool = False
@@ -69,16 +69,26 @@ class _Request(BaseModel):
     def _neutral(cls, value: Any, info: Any) -> Any:
         return _only_neutral(value, info.field_name)
 
+    @field_validator("stop")
+    @classmethod
+    def _stop_strings(cls, value: Any) -> tuple[str, ...]:
+        stops = [value] if isinstance(value, str) else value or []
+        right = isinstance(stops, list) and len(stops) <= _STOPS
+        if not right or not all(isinstance(stop, str) and 0 < len(stop) <= _STOP_LENGTH for stop in stops):
+            raise PydanticCustomError(
+                "stop", "must be a text or at most four, each of 1 to {most} characters", {"most": _STOP_LENGTH}
+            )
+        return tuple(stops)
+
     def sampling(self, max_tokens: int) -> Sampling:
         """How to generate, with the API's defaults."""
-        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
         return Sampling(
             max_tokens=max_tokens,
             temperature=1.0 if self.temperature is None else self.temperature,
             top_p=1.0 if self.top_p is None else self.top_p,
             top_k=max(0, self.top_k or 0),
             seed=self.seed,
-            stop=stop,
+            stop=self.stop or (),
             ignore_eos=self.ignore_eos,
         )
 
@@ -91,10 +101,21 @@ class _Request(BaseModel):
 class CompletionRequest(_Request):
     """The body of `/v1/completions`."""
 
-    prompt: str | list[Annotated[int, Field(ge=0)]]
+    prompt: Any
     best_of: Any = None
     echo: Any = None
     suffix: Any = None
+
+    @field_validator("prompt")
+    @classmethod
+    def _one_prompt(cls, value: Any) -> str | list[int]:
+        if isinstance(value, list) and all(type(token) is int for token in value):
+            return value
+        if not isinstance(value, str):
+            raise PydanticCustomError(
+                "prompt", "must be one text or one list of tokens; several prompts are not served"
+            )
+        return value
 
     @field_validator("best_of", "echo", "suffix")
     @classmethod
@@ -175,24 +196,36 @@ def _only_neutral(value: Any, name: str) -> Any:
 Request = TypeVar("Request", CompletionRequest, ChatRequest)
 
 
+_FORMS = ("str", "list[TextPart]")
+"""How pydantic names the two forms of a message's content, which are no names of fields."""
+
+
 def read(kind: type[Request], body: bytes) -> Request:
     """The request in `body`; whatever is wrong with it is an `ApiError` with status 400."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-    param = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("list[", "constrained-", "str")))
-    if first["type"] == "json_invalid":
-        raise ApiError(400, f"The body is not valid JSON: {first['msg'].removeprefix('Invalid JSON: ')}.")
-    if first["type"] == "extra_forbidden":
-        near = nearest(param, kind.model_fields)
-        hint = f" Nearest: {', '.join(near)}." if near else ""
-        raise ApiError(400, f"There is no parameter named {param!r}.{hint}", param[:200], "unknown_parameter")
-    if first["type"] == "unsupported":
-        raise ApiError(400, first["msg"], param, "unsupported_parameter")
-    if first["type"] == "missing":
-        raise ApiError(400, f"{param} is required.", param, "missing_required_parameter")
-    raise ApiError(400, f"{param or 'The body'}: {first['msg']}.", param[:200] or None, "invalid_value")
+        problems = error.errors(include_url=False, include_input=False)
+    # a name that is not there explains a field that is missing, and is said first
+    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
+    param = ".".join(str(part) for part in first["loc"] if part not in _FORMS)[:200]
+    message = first["msg"].rstrip(".")
+    match first["type"]:
+        case "json_invalid":
+            return _refuse(f"The body is not valid JSON: {message.removeprefix('Invalid JSON: ')}.")
+        case "extra_forbidden":
+            near = nearest(param, kind.model_fields)
+            hint = f" Nearest: {', '.join(near)}." if near else ""
+            return _refuse(f"There is no parameter named {param!r}.{hint}", param, "unknown_parameter")
+        case "unsupported":
+            return _refuse(f"{message}.", param, "unsupported_parameter")
+        case "missing":
+            return _refuse(f"{param} is required.", param, "missing_required_parameter")
+    return _refuse(f"{param or 'The body'}: {message}.", param or None, "invalid_value")
+
+
+def _refuse(message: str, param: str | None = None, code: str | None = None) -> NoReturn:
+    raise ApiError(400, message, param, code)
 
 
 class Answer:

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aistack.errors import AistackError, BadInput
@@ -57,7 +57,9 @@ def serve(
         url = f"http://{_bracketed(host)}:{listener.getsockname()[1]}"
         application = app.create_app(worker, prompts, name or folder.resolve().name, lambda: ready(url))
         config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE)
-        uvicorn.Server(config).run(sockets=[listener])
+        # Ctrl-C is how a server is meant to end
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def engine_threads() -> int:

@@ -209,3 +209,12 @@ def test_the_entry_on_the_page_is_sound(tmp_path: Path) -> None:
     path = tmp_path / "example.yaml"
     path.write_text(textwrap.dedent(f"   entry: source{example}"))
     assert examine(path).problems == ()
+
+
+def test_a_terminal_that_is_not_utf8_gets_its_own_bars() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
+    words = [*PROGRAM, "compare", "h100-sxm5", "mi300x", "-f", "tdp"]
+    done = subprocess.run(words, capture_output=True, env=environment, timeout=60, check=False)
+    assert done.returncode == 0
+    assert b"##" in done.stdout
+    assert b"1.07x" in done.stdout

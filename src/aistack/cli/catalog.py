@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,7 +48,7 @@ def list_(
         _print_json([{"id": each.id, "name": each.name, **_headline_json(chosen, each)} for each in entries])
         return
     shown = chosen.headline or ("name",)
-    heads = [path if path in {"name", "values"} else ">" + path.replace("_", " ") for path in shown]
+    heads = [path if path in {"name", "values"} else ">" + path.replace("_", " ").replace(".", "\n") for path in shown]
     lines = [(each.id, *(_headline(chosen, each, path) for path in shown)) for each in entries]
     _print_table([chosen.name, *heads], lines)
     marked = any(cell.endswith(tuple(_MARKS.values())) for line in lines for cell in line[1:])
@@ -233,19 +235,24 @@ def _print_row(console: Any, found: Comparison, row: Row) -> None:
     ratios = [ratio for ratio in row.ratios if ratio is not None]
     name_width = max(map(len, found.ids))
     text_width = max(map(len, texts))
+    block, times = "█×" if console.encoding.startswith("utf") else "#x"
     bar_width = min(24, console.width - name_width - text_width - 14)
     for name, text, ratio in zip(found.ids, texts, row.ratios, strict=True):
         line = f"  {name:<{name_width}}  {text:>{text_width}}"
         if ratio is None or len(ratios) < 2 or bar_width < 4:
             _wrapped(console, f"  {name:<{name_width}}  {text}" if not ratios else line, indent=name_width + 4)
             continue
-        bar = "█" * max(1, round(bar_width * ratio / max(ratios))) if ratio else ""
-        console.print(f"{_plain(line)}  [blue]{bar:<{bar_width}}[/] {_times(ratio):>8}")
+        bar = (
+            ("█" if console.encoding.startswith("utf") else "#") * max(1, round(bar_width * ratio / max(ratios)))
+            if ratio
+            else ""
+        )
+        console.print(f"{_plain(line)}  [blue]{bar:<{bar_width}}[/] {_ratio(ratio) + times:>8}")
     console.print()
 
 
-def _times(ratio: float) -> str:
-    return f"{ratio:.3g}×" if 0.001 <= ratio < 1000 else f"{ratio:.1e}×"
+def _ratio(ratio: float) -> str:
+    return f"{ratio:.3g}" if 0.001 <= ratio < 1000 else f"{ratio:.1e}"
 
 
 def _print_table(heads: list[str], rows: list[tuple[str, ...]]) -> None:
@@ -280,6 +287,9 @@ def _plain(text: str) -> str:
 def _console() -> Any:
     from rich.console import Console
 
+    # a terminal that is not UTF-8 gets '?' for what it cannot show, rather than an error
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.encoding.casefold().startswith("utf"):
+        sys.stdout.reconfigure(errors="replace")
     return Console(highlight=False)
 
 

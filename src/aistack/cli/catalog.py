@@ -242,11 +242,7 @@ def _print_row(console: Any, found: Comparison, row: Row) -> None:
         if ratio is None or len(ratios) < 2 or bar_width < 4:
             _wrapped(console, f"  {name:<{name_width}}  {text}" if not ratios else line, indent=name_width + 4)
             continue
-        bar = (
-            ("█" if console.encoding.startswith("utf") else "#") * max(1, round(bar_width * ratio / max(ratios)))
-            if ratio
-            else ""
-        )
+        bar = block * max(1, round(bar_width * ratio / max(ratios))) if ratio else ""
         console.print(f"{_plain(line)}  [blue]{bar:<{bar_width}}[/] {_ratio(ratio) + times:>8}")
     console.print()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args
 
@@ -54,6 +55,11 @@ class Price(Part):
     def accelerator(self) -> str | None:
         """The catalog id, or None where the row leaves open which variant it is."""
         return self.accelerators[0] if len(self.accelerators) == 1 else None
+
+    @property
+    @abstractmethod
+    def fact(self) -> Fact:
+        """The price of one accelerator; each table says in what."""
 
     @property
     def ambiguous(self) -> bool:
@@ -163,9 +169,13 @@ def price(
 
 
 def purchase_prices(accelerator: str) -> tuple[PurchasePrice, ...]:
-    """What one was sold for, alone or as its share of a system, in order of date. Raises `UnknownName`."""
+    """What one was sold for, alone or as its share of a system, in order of date; rows in doubt are left out.
+
+    Raises `UnknownName` or `AmbiguousName`.
+    """
     key = accelerators.KIND.load(accelerator).id
-    return tuple(sorted((row for row in purchases() if row.accelerator == key), key=lambda row: row.date))
+    found = (row for row in purchases() if row.accelerator == key and not row.doubt)
+    return tuple(sorted(found, key=lambda row: row.date))
 
 
 def read_table(schema: type[P], header: Iterable[str], rows: list[dict[str, str]], path: Path) -> list[P]:
@@ -202,14 +212,15 @@ class PriceHistory(Part):
     rent: Fact | None = None
     """An hour on demand, at the latest one known: see `price`."""
     purchase: Fact | None = None
-    """The last purchase price known."""
+    """The last purchase price known, the median of one day's."""
     history: dict[str, Fact]
     """Every row, by way of buying, date and provider; rows of one day are numbered."""
 
 
 def _history(key: str) -> PriceHistory:
     history: dict[str, Fact] = {}
-    bought = [(f"purchase.{row.date}", row.fact) for row in purchase_prices(key)]
+    sold = purchase_prices(key)
+    bought = [(f"purchase.{row.date}", row.fact) for row in sold]
     for path, fact in [*((f"{row.pricing}.{row.date}.{row.provider}", row.fact) for row in series(key)), *bought]:
         same = sum(each == path or each.startswith(f"{path}#") for each in history)
         history[f"{path}#{same + 1}" if same else path] = fact
@@ -217,7 +228,7 @@ def _history(key: str) -> PriceHistory:
         id=f"{key}-price",
         name=f"Price of {accelerators.KIND.load(key).name}",
         rent=price(key).fact if series(key, pricing="on-demand") else None,
-        purchase=bought[-1][1] if bought else None,
+        purchase=_median([row for row in sold if row.date == sold[-1].date]).fact if sold else None,
         history=history,
     )
 
@@ -241,8 +252,8 @@ KIND: Kind[PriceHistory] = Kind(
 )
 
 
-def _median(rows: list[RentalPrice]) -> RentalPrice:
-    return sorted(rows, key=lambda row: row.usd_per_accelerator_hour)[(len(rows) - 1) // 2]
+def _median(rows: Sequence[P]) -> P:
+    return sorted(rows, key=lambda row: row.fact.si)[(len(rows) - 1) // 2]
 
 
 def _fact(row: Price, value: float, unit: str, *details: str) -> Fact:

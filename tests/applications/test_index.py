@@ -1,3 +1,4 @@
+import errno
 import math
 import re
 import sqlite3
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aistack.applications.lab import index as index_module
 from aistack.applications.lab.index import Index, build, match_expression
 from aistack.applications.passages import Passage
 from aistack.errors import BadInput
@@ -42,8 +44,16 @@ def test_finds_by_stems(path: Path) -> None:
 
 
 def test_scores_are_bm25s(tmp_path: Path) -> None:
-    """Against the formula (Robertson and Zaragoza 2009) with k1 = 1.2, b = 0.75, on words that stemming leaves alone."""
-    texts = ["cat dog dog bird", "cat cat cat", "fish bird", "dog fish fish cat bird bird bird", "bird", "fish", "fish cat"]
+    """Against the formula (Robertson and Zaragoza 2009) with k1 = 1.2, b = 0.75, on words that no stem changes."""
+    texts = [
+        "cat dog dog bird",
+        "cat cat cat",
+        "fish bird",
+        "dog fish fish cat bird bird bird",
+        "bird",
+        "fish",
+        "fish cat",
+    ]
     build(tmp_path / "i", [Passage(str(n), text, "s", "l") for n, text in enumerate(texts)])
     lists = [text.split() for text in texts]
     average = sum(map(len, lists)) / len(lists)
@@ -75,7 +85,15 @@ def test_operators_are_only_words(path: Path, text: str) -> None:
     with Index.open(path) as index:
         found = {each.passage.id for each in index.search(text, 5, "lexical")}
     assert found <= {"shards#0", "kettle#0"}
-    assert set(re.findall(r'[^" ]+', match_expression(text))) <= {"shard", "OR", "text", "not", "kettle", "near", "kettl"}
+    assert set(re.findall(r'[^" ]+', match_expression(text))) <= {
+        "shard",
+        "OR",
+        "text",
+        "not",
+        "kettle",
+        "near",
+        "kettl",
+    }
 
 
 def test_dense_is_exact_cosine_and_hybrid_fuses(path: Path) -> None:
@@ -128,6 +146,17 @@ def test_a_failed_build_leaves_the_old_index(path: Path, passages: list[Passage]
         build(path, [*passages, None])  # type: ignore[list-item]
     assert path.read_bytes() == content
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_a_full_disk_is_a_full_disk(path: Path, passages: list[Passage], monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's own limit of pages gives the error that a full disk gives."""
+    monkeypatch.setattr(index_module, "_SCHEMA", index_module._SCHEMA + "PRAGMA max_page_count = 12;")
+    content = path.read_bytes()
+    many = [Passage(str(number), "word " * 500, "s", "l") for number in range(100)]
+    with pytest.raises(OSError, match="space") as caught:
+        build(path, many)
+    assert caught.value.errno == errno.ENOSPC
+    assert path.read_bytes() == content and [each.name for each in path.parent.iterdir()] == [path.name]
 
 
 def test_nothing_to_index(tmp_path: Path) -> None:

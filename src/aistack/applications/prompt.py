@@ -57,7 +57,7 @@ def compose(question: str, passages: Sequence[str], tokens: int, count: Callable
         room = tokens - count(framed(*blocks, f"[{number}] "))
         text = _shortened(clean, room, count)
         # a stub of a few words helps nobody
-        if len(text) < min(len(clean), 80):
+        if room <= 0 or len(text) < min(len(clean), 80):
             break
         blocks.append(f"[{number}] {text}")
         if len(text) < len(clean):

@@ -12,8 +12,8 @@ from aistack.drawing import HUES, LAYERS, Figure
 def draw(energy: Mapping[str, Any]) -> Figure:
     """A bar a layer, the top of the stack on top, with energy and processor time written beside it.
 
-    `energy` has `layers` (layer, seconds, cpu_seconds, joules, low, high, kind), `joules`, `low`, `high`, `footprint`
-    and `assumptions`.
+    `energy` has `layers` (layer, seconds, cpu_seconds, joules, low, high, kind), `joules`, `low`, `high`, `footprint`,
+    `usd_per_million_tokens` and `assumptions`.
     """
     import altair
 
@@ -55,7 +55,8 @@ def draw(energy: Mapping[str, Any]) -> Figure:
         title=f"{top['layer'].capitalize()} took {top['joules'] / total:.0%} of the dive's {units.text(total, 'J')}",
         subtitle=f"Energy of the machine by layer: {kinds}. In all {units.text(energy['low'], 'J')} to "
         f"{units.text(energy['high'], 'J')}, {units.text(footprint['carbon'], 'kg')} CO2e and "
-        f"{units.text(footprint['cost'], 'USD')} of electricity in an average data centre",
+        f"{units.text(footprint['cost'], 'USD')} of electricity in an average data centre; "
+        f"{units.text(energy['usd_per_million_tokens'], 'USD')} for a million tokens of the served model",
         source="; ".join(f"{each['name']}: {each['source']}" for each in energy["assumptions"]),
         alt=f"Bars of energy by layer, in all {units.text(total, 'J')}. "
         + " ".join(f"{row['layer']}: {row['label']}." for row in rows),

@@ -11,7 +11,6 @@ from aistack.applications.passages import Document
 from aistack.errors import BadInput
 
 _PACKAGE = Path(aistack.__file__).parent
-_BOOK_LICENCE = "CC-BY-4.0"
 
 
 def read(path: Path) -> tuple[list[Document], set[str]]:
@@ -57,4 +56,5 @@ def book() -> list[Document]:
 
 
 def _page(name: str, text: str) -> Document:
-    return Document(f"book/{name.removeprefix('book/')}", text, f"book: {name}", _BOOK_LICENCE)
+    licence = "CC-BY-4.0" if name.startswith("book/") else "Apache-2.0"
+    return Document(f"book/{name.removeprefix('book/')}", text, f"book: {name}", licence)

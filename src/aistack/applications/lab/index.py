@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from aistack.applications.fusion import fuse
 from aistack.applications.passages import Passage
 from aistack.applications.prompt import plain
-from aistack.errors import BadInput
+from aistack.errors import AistackError, BadInput
 from aistack.files import replacing
 
 Mode = Literal["lexical", "dense", "hybrid"]
@@ -146,7 +148,7 @@ def build(path: Path, passages: Sequence[Passage], vectors: Mapping[int, NDArray
     """Write the index of `passages` to `path`, whole or not at all.
 
     `vectors` holds unit vectors by the passage's position in `passages`; passages without one are found by their words
-    alone. Raises `BadInput` where there is nothing to index.
+    alone. Raises `BadInput` where there is nothing to index, and `OSError` where the disk is full.
     """
     if not passages:
         raise BadInput("There are no passages to index: the text is empty.")
@@ -165,6 +167,12 @@ def build(path: Path, passages: Sequence[Passage], vectors: Mapping[int, NDArray
                 )
                 connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
                 connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+            raise AistackError(
+                f"The index cannot be written to {path}: {error}. SQLite needs its FTS5 part."
+            ) from error
         finally:
             connection.close()
 

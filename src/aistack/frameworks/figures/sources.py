@@ -31,7 +31,10 @@ def draw(sources: Mapping[str, Mapping[str, Any]], bytes_per_token: float) -> Fi
         }
         for name, source in ranked
     ]
-    rows = [{**row, "words": f"{row['documents']:,} documents, {_short(str(row['licence']))}"} for row in table[:SHOWN]]
+    rows = [
+        {**row, "words": f"{row['documents']:,} document{'s' * (row['documents'] != 1)}, {_short(str(row['licence']))}"}
+        for row in table[:SHOWN]
+    ]
     base = altair.Chart(altair.Data(values=rows)).encode(
         y=altair.Y(
             "source:N",

@@ -7,7 +7,7 @@ from typing import Any
 from aistack import units
 from aistack.drawing import HUES, Figure
 from aistack.drawing.theme import MUTED
-from aistack.frameworks.funnel import Funnel, Step
+from aistack.frameworks.funnel import Amount, Funnel, Step
 
 _REASONS = 2
 """Losses that are named beside a bar; the table has them all."""
@@ -28,13 +28,7 @@ def draw(funnel: Funnel, drawn: Step, tokens: int) -> Figure:
         bars.append(
             {"step": step.name, "start": step.kept.bytes / 1e6, "end": step.taken.bytes / 1e6, "what": "dropped"}
         )
-        named = "; ".join(f"{reason} {units.text(amount.bytes, 'B')}" for reason, amount in losses[:_REASONS])
-        rest = len(losses) - _REASONS
-        more = f"; {rest} more" if rest > 0 else ""
-        words = f"{step.kept.documents:,} documents" + (
-            f", minus {units.text(lost, 'B')}: {named}{more}" if lost else ""
-        )
-        notes.append({"step": step.name, "words": words})
+        notes.append({"step": step.name, "words": _words(step, lost, losses)})
         table.extend(
             {"step": step.name, "reason": reason, "documents": amount.documents, "bytes": amount.bytes}
             for reason, amount in [*losses, ("kept", step.kept)]
@@ -44,7 +38,7 @@ def draw(funnel: Funnel, drawn: Step, tokens: int) -> Figure:
             "step:N",
             sort=None,
             axis=altair.Axis(title=None, ticks=False, domain=False, labelPadding=8, offset=0),
-            scale=altair.Scale(paddingInner=0.68, paddingOuter=0.1),
+            scale=altair.Scale(paddingInner=0.68, paddingOuter=0.35),
         )
     )
     chart = altair.layer(
@@ -61,7 +55,7 @@ def draw(funnel: Funnel, drawn: Step, tokens: int) -> Figure:
         altair.Chart(altair.Data(values=notes))
         .mark_text(align="left", baseline="top", dy=12, dx=1, color=MUTED, fontSize=10.5)
         .encode(y=altair.Y("step:N", sort=None), x=altair.value(0), text="words:N"),
-    ).properties(width=600, height=altair.Step(46))
+    ).properties(width=540, height=altair.Step(46))
     share = left.bytes / found.bytes
     return Figure(
         layer="frameworks",
@@ -76,3 +70,15 @@ def draw(funnel: Funnel, drawn: Step, tokens: int) -> Figure:
         chart=chart,
         table=table,
     )
+
+
+def _words(step: Step, lost: int, losses: list[tuple[str, Amount]]) -> str:
+    """What stands below a bar."""
+    kept = f"{step.kept.documents:,} documents"
+    if not losses:
+        return kept
+    named = [f"{reason} {units.text(amount.bytes, 'B')}" for reason, amount in losses[:_REASONS]]
+    if len(losses) == 1:
+        named = [losses[0][0]]
+    more = [f"{len(losses) - _REASONS} more"] if len(losses) > _REASONS else []
+    return f"{kept}, minus {units.text(lost, 'B')}: {'; '.join([*named, *more])}"

@@ -128,6 +128,11 @@ def test_a_full_batch_makes_others_wait() -> None:
     assert sorted(request.time_to_first_token for request in played.load.requests) == [1.0, 1.0, 6.0]
 
 
+def test_requests_sent_together_pass_through_http_one_by_one() -> None:
+    played = closed_loop.estimate(lambda work: 1.0, [Ask((1, 2), 2)], 3, 1.0, per_request=10.0)
+    assert [request.time_to_first_token for request in played.load.requests] == [11.0, 21.0, 31.0]
+
+
 def test_a_long_prompt_is_computed_in_chunks() -> None:
     seen = list[Work]()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,9 @@ def serve(
         str, typer.Option(help="Address to listen on. Only this machine reaches the default.")
     ] = "127.0.0.1",
     int8: Annotated[bool, typer.Option("--int8", help="Round the weights to eight bits.")] = False,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="By default CUDA where PyTorch sees it.")
+    ] = "auto",
     name: Annotated[
         str | None, typer.Option(help="What requests call the model; by default the folder's name.")
     ] = None,
@@ -36,6 +39,7 @@ def serve(
         port,
         host,
         int8=int8,
+        device=device,
         name=called,
         ready=lambda url: typer.echo(f"Serving {called} at {url}/v1 (Ctrl-C stops). Try: curl {url}/v1/models"),
     )

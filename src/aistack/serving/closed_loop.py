@@ -60,11 +60,12 @@ def estimate(
 ) -> Played:
     """What `clients` see who send `asks` in turn for `seconds` to an engine whose steps take `step_seconds`.
 
-    `per_request` is the time from sending to the engine's queue. The cache is taken to be large enough for a full
+    `per_request` is the time from sending to the engine's queue; requests sent together pass one after another, since
+    HTTP is one thread's work. The cache is taken to be large enough for a full
     batch, as the engine's is by default. Deterministic.
     """
     coming = cycle(asks)
-    arriving = deque(_Request(client, next(coming), 0.0, per_request) for client in range(clients))
+    arriving = deque(_Request(client, next(coming), 0.0, (client + 1) * per_request) for client in range(clients))
     waiting, running, done = deque[_Request](), list[_Request](), list[_Request]()
     now, most_blocks, steps = 0.0, 0, 0
     while arriving or waiting or running:
@@ -87,7 +88,8 @@ def estimate(
                 running.remove(request)
                 done.append(request)
                 if now < seconds:
-                    arriving.append(_Request(request.client, next(coming), now, now + per_request))
+                    free = max(now, arriving[-1].queued if arriving else now)
+                    arriving.append(_Request(request.client, next(coming), now, free + per_request))
     served = sorted((_served(request) for request in done), key=lambda each: each.sent)
     return Played(Load(clients, seconds, tuple(served)), most_blocks, steps)
 

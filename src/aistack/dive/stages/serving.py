@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aistack.catalog.architecture import ModelSpec
 from aistack.catalog.configuration import read_config
@@ -36,6 +36,9 @@ from aistack.serving.latency import Load
 from aistack.serving.step import Host, Work
 from aistack.serving.workload import draw
 
+if TYPE_CHECKING:
+    from aistack.serving.lab.server import Device
+
 _BLOCK = 16
 
 
@@ -51,13 +54,13 @@ def run(context: Context) -> Outputs:
     texts = _texts(context, source)
     quality = _quantise(context, spec, source, target, texts)
     with context.progress.task("Measuring int8 products, and the engine on tiny models"):
-        predictor = _calibrate(Machine.from_json(context.earlier["hardware"]["machine"]), spec, todo)
+        predictor = _calibrate(context, spec, todo)
     _predict_one_client(context, predictor)
     asks = draw(texts, 512, spec.max_context, context.options.seed)
     levels, requests = list[dict[str, Any]](), list[dict[str, Any]]()
     with (
         context.progress.task("Serving it to concurrent clients", len(todo.levels) + 1) as task,
-        running(target, context.options.port) as url,
+        running(target, context.options.port, device=cast("Device", context.device)) as url,
     ):
         bursts = {count: _burst(url, target.name, count) for count in BURSTS}
         _measure_one_client(context, bursts[1])
@@ -84,7 +87,7 @@ def run(context: Context) -> Outputs:
         "context": spec.max_context,
         **{name: last[name] for name in ("clients", "time_to_first_token", "time_per_output_token", "throughput")},
         "requests": str((context.folder / "requests.jsonl").relative_to(context.root)),
-        "latencies": requests,
+        "latencies": [row for row in requests if row["clients"] == last["clients"]],
         "quality": quality,
         "host": asdict(predictor.host),
         "int8": asdict(predictor.rate),
@@ -160,17 +163,16 @@ def _quantise(
     }
 
 
-def _calibrate(machine: Machine, spec: ModelSpec, todo: Plan) -> Predictor:
+def _calibrate(context: Context, spec: ModelSpec, todo: Plan) -> Predictor:
     """The int8 rates, and what the host adds a layer and a step, none of it from the model that will be served."""
     from aistack.serving.lab import decode, products
     from aistack.serving.lab.server import engine_threads
 
-    threads = engine_threads()
-    rate = quantisation.fit(products.measure(threads, todo.calibration))
-    seconds = {
-        other: median(decode.measure(decode.build(other, int8=True), 1, OTHERS_CONTEXT, 30, threads))
-        for other in OTHERS
-    }
+    machine = Machine.from_json(context.earlier["hardware"]["machine"])
+    threads, device = engine_threads(), context.device
+    rate = quantisation.fit(products.measure(threads, todo.calibration, device))
+    models = {other: decode.build(other, True, device) for other in OTHERS}
+    seconds = {other: median(decode.measure(model, 1, OTHERS_CONTEXT, 30, threads)) for other, model in models.items()}
     return Predictor(machine, spec, rate, step.fit_layers(machine, seconds, OTHERS_CONTEXT, rate))
 
 
@@ -268,7 +270,7 @@ def _larger(context: Context, predictor: Predictor) -> list[dict[str, Any]]:
             rows.append({"format": form, "batch": batch, "predicted": predicted, "quantity": name})
     with context.progress.task(f"Decoding with {LARGER.parameters / 1e6:.0f} M random weights, float32 and int8"):
         for form in ("float32", "int8"):
-            model = decode.build(LARGER, int8=form == "int8")
+            model = decode.build(LARGER, form == "int8", context.device)
             for row in rows:
                 if row["format"] == form:
                     seconds = decode.measure(model, row["batch"], held, 12, engine_threads())

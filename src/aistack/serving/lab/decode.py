@@ -14,14 +14,14 @@ from aistack.serving.lab.int8 import round_in_place
 from aistack.serving.lab.sequence import Sampling
 
 
-def build(spec: ModelSpec, int8: bool = False) -> Transformer:
+def build(spec: ModelSpec, int8: bool, device: str) -> Transformer:
     """A model with random weights: its speed is that of a trained one."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = Transformer(spec).eval().requires_grad_(False)
     if int8:
         round_in_place(model)
-    return model
+    return model.to(device)
 
 
 def measure(model: Transformer, batch: int, context: int, steps: int, threads: int) -> list[float]:

@@ -20,19 +20,19 @@ SHAPES: tuple[Shape, ...] = (
 """(rows, output width, input width): none of them a shape of the dive's models."""
 
 
-def measure(threads: int, budget: float) -> dict[Shape, float]:
-    """Best seconds of each of `SHAPES` with so many threads, in about `budget` seconds."""
+def measure(threads: int, budget: float, device: str) -> dict[Shape, float]:
+    """Best seconds of each of `SHAPES` on `device`, with so many threads on a CPU, in about `budget` seconds."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         with torch.inference_mode():
-            timings = measure_in_turns({shape: _layer(shape) for shape in SHAPES}, budget, "cpu")
+            timings = measure_in_turns({shape: _layer(shape, device) for shape in SHAPES}, budget, device)
     finally:
         torch.set_num_threads(before)
     return {shape: timing.best for shape, timing in timings.items()}
 
 
-def _layer(shape: Shape) -> Callable[[], object]:
+def _layer(shape: Shape, device: str) -> Callable[[], object]:
     rows, width, depth = shape
-    layer, x = Int8Linear(*rounded(torch.randn(width, depth))), torch.randn(rows, depth)
+    layer, x = Int8Linear(*rounded(torch.randn(width, depth))).to(device), torch.randn(rows, depth, device=device)
     return lambda: layer(x)

@@ -15,8 +15,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal, get_args
 
 from aistack.errors import AistackError, BadInput
+
+Device = Literal["auto", "cpu", "cuda"]
 
 HOST = "127.0.0.1"
 _GRACE = 3
@@ -29,13 +32,14 @@ def serve(
     host: str = HOST,
     *,
     int8: bool = False,
+    device: Device = "auto",
     name: str | None = None,
     ready: Callable[[str], object] = str,
 ) -> None:
     """Serve the Hugging Face folder until a signal says stop; `ready` gets the base URL, once requests are taken.
 
     `int8` rounds the weights of a folder that is not quantised yet. The model is called `name`, by default as its
-    folder. Raises `BadInput` for a folder that cannot be served and for a port that is taken.
+    folder. Raises `BadInput` for a folder that cannot be served, a port that is taken and a device that is not there.
     """
     with _listening(host, port) as listener:
         import torch
@@ -52,7 +56,8 @@ def serve(
         sys.setswitchinterval(0.0005)
         torch.set_num_threads(engine_threads())
         prompts = Prompts(folder)
-        engine = Engine(weights.load(folder, quantised=int8), prompts.tokenizer, prompts.end_of_text)
+        model = weights.load(folder, quantised=int8).to(_settled(device))
+        engine = Engine(model, prompts.tokenizer, prompts.end_of_text)
         worker = Worker(engine, Metrics(engine))
         url = f"http://{_bracketed(host)}:{listener.getsockname()[1]}"
         application = app.create_app(worker, prompts, name or folder.resolve().name, lambda: ready(url))
@@ -71,7 +76,13 @@ def engine_threads() -> int:
 
 @contextmanager
 def running(
-    folder: Path, port: int = 0, *, int8: bool = False, name: str | None = None, start_within: float = 120
+    folder: Path,
+    port: int = 0,
+    *,
+    int8: bool = False,
+    device: Device = "auto",
+    name: str | None = None,
+    start_within: float = 120,
 ) -> Iterator[str]:
     """Serve `folder` from a process of its own while the block runs; yields the base URL, such as http://127.0.0.1:8000.
 
@@ -80,7 +91,7 @@ def running(
     come up within `start_within` seconds.
     """
     command = [sys.executable, "-m", "aistack.serving.lab.server", str(folder), "--port", str(port), "--with-parent"]
-    command += ["--int8"] if int8 else []
+    command += ["--device", device, *(["--int8"] if int8 else [])]
     command += ["--name", name] if name else []
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
     with tempfile.TemporaryFile("w+") as complaints:
@@ -116,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--host", default=HOST)
     parser.add_argument("--int8", action="store_true")
+    parser.add_argument("--device", choices=get_args(Device), default="auto")
     parser.add_argument("--name")
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input ends")
     given = parser.parse_args(arguments)
@@ -127,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.port,
             given.host,
             int8=given.int8,
+            device=given.device,
             name=given.name,
             ready=lambda url: print(url, flush=True),
         )
@@ -199,6 +212,16 @@ def _stop_with_parent() -> None:
     """The parent holds the other end of standard input: it ends when the parent does, even when that is killed."""
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _settled(device: Device) -> str:
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BadInput("PyTorch sees no CUDA device. Use --device cpu, or install a build of PyTorch for your GPU.")
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
 
 
 def _bracketed(host: str) -> str:

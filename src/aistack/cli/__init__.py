@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aistack import __version__
-from aistack.cli import catalog, dive, serve
+from aistack.cli import ask, catalog, dive, serve
 from aistack.errors import AistackError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(dive.app, name="dive")
 app.command("serve")(serve.serve)
+app.command("ask")(ask.ask)
 
 
 def _version(wanted: bool) -> None:
@@ -58,11 +59,19 @@ def main() -> None:
     try:
         app(_each("--text", sys.argv[1:]))
     except AistackError as error:
-        typer.secho(f"aistack: {error}", err=True, fg=typer.colors.RED)
+        _complain(f"aistack: {error}", "red")
         for note in getattr(error, "__notes__", ()):
-            typer.echo(note, err=True)
+            _complain(note)
         sys.exit(error.exit_status)
     except BrokenPipeError:
         # the reader of our output went away (`aistack ... | head`): not an error, but nothing more can be printed
         sys.stderr.close()
         sys.exit(0)
+
+
+def _complain(text: str, style: str | None = None) -> None:
+    from rich.console import Console
+
+    # lines are broken between words for a person, and left whole for a program that reads them
+    out = Console(stderr=True)
+    out.print(text, style=style, markup=False, highlight=False, soft_wrap=not out.is_terminal)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aistack.errors import BadInput
@@ -39,6 +39,7 @@ def test_the_replication_agrees_with_chinchilla_itself() -> None:
     assert tokens == pytest.approx(1.4e12, rel=0.1)
 
 
+@settings(deadline=None)
 @given(st.floats(1e14, 1e26), st.sampled_from(PUBLISHED))
 def test_the_optimum_is_what_trying_every_size_finds(flop: float, law: ScalingLaw) -> None:
     sizes = np.geomspace(1e4, 1e14, 20_001)
@@ -59,6 +60,7 @@ def test_a_published_value_of_the_data_constrained_law() -> None:
     assert law.loss(size, effective_tokens(242e9, unique)) == pytest.approx(2.2256440889984477, rel=1e-3)
 
 
+@settings(deadline=None)
 @given(st.floats(1, 1e12), st.floats(1, 1e12))
 def test_repeated_tokens_are_worth_no_more_than_fresh_ones(tokens: float, unique: float) -> None:
     worth = float(effective_tokens(tokens, unique))

@@ -32,13 +32,15 @@ class Pace:
     dtype: Precision
     eager_factors: Mapping[Kind, float]
     """Of each kind of operation, from a model that will not be trained."""
+    allocator_factor: float = 1.0
+    """Memory held over that which tensors need, from the same model: what the allocator cannot use again."""
 
     def step(self, spec: ModelSpec, batch: int) -> StepTime:
         """The time of one step over `batch` sequences."""
         return step.estimate(self.machine, spec, batch, self.seq_len, self.dtype, self.eager_factors)
 
     def batch(self, spec: ModelSpec, seconds: float) -> int:
-        """Sequences a step for a run of `seconds`, by DeepSeek's rule.
+        """Sequences a step for a run of `seconds`: by DeepSeek's rule, but no more than memory holds.
 
         The rule wants the run's operations, they follow from the speed, that from the batch: a few rounds settle it.
         """
@@ -46,7 +48,18 @@ class Pace:
         for _ in range(4):
             tokens = seconds * self.step(spec, batch).tokens_per_second
             batch = hyperparameters.batch_sequences(hyperparameters.run_flop(spec, self.seq_len, tokens), self.seq_len)
+            while batch > 1 and not self.fits(spec, batch):
+                batch //= 2
         return batch
+
+    def memory(self, spec: ModelSpec, batch: int) -> float:
+        """Bytes at the peak of a step over `batch` sequences."""
+        needed = memory.estimate(spec, batch, self.seq_len, self.dtype, self.machine.device).total
+        return self.allocator_factor * needed
+
+    def fits(self, spec: ModelSpec, batch: int) -> bool:
+        """Whether a step over `batch` sequences leaves the rest of the machine room to breathe."""
+        return self.memory(spec, batch) <= _USABLE_MEMORY * self.machine.memory
 
     def recipe(self, spec: ModelSpec, seconds: float, rate_over_rule: float, seed: int) -> Recipe:
         """A run of about `seconds` at `rate_over_rule` times the learning rate of DeepSeek's rule."""
@@ -85,18 +98,17 @@ def estimate(pace: Pace, spec: ModelSpec, seconds: float, laws: Sequence[Anchore
     batch = pace.batch(spec, seconds)
     step = pace.step(spec, batch)
     tokens = max(seconds * step.tokens_per_second, float(LEAST_STEPS * step.tokens))
-    needed = memory.estimate(spec, batch, pace.seq_len, pace.dtype, pace.machine.device).total
     worth = float(effective_tokens(tokens, unique_tokens))
-    return Candidate(spec, batch, step, needed, tokens, forecast(laws, spec.parameters, worth))
+    return Candidate(spec, batch, step, pace.memory(spec, batch), tokens, forecast(laws, spec.parameters, worth))
 
 
-def choose(machine: Machine, candidates: Sequence[Candidate]) -> Candidate:
+def choose(pace: Pace, candidates: Sequence[Candidate]) -> Candidate:
     """The candidate of least predicted loss among those that fit into memory; `DoesNotFit` where none does."""
-    fitting = [each for each in candidates if each.memory <= _USABLE_MEMORY * machine.memory]
+    fitting = [each for each in candidates if pace.fits(each.spec, each.batch)]
     if not fitting:
         least = min(each.memory for each in candidates)
         raise DoesNotFit(
             f"Training the smallest model takes {least / 1e9:.1f} GB, more than {_USABLE_MEMORY:.0%} of the "
-            f"{machine.memory / 1e9:.1f} GB that this machine has."
+            f"{pace.machine.memory / 1e9:.1f} GB that this machine has."
         )
     return min(fitting, key=lambda each: each.forecast.loss)

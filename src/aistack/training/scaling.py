@@ -191,7 +191,7 @@ def forecast(anchored: Sequence[Anchored], parameters: float, tokens: float) -> 
 
 
 def _bent(law: float, ceiling: float) -> float:
-    return (law**-_BEND + ceiling**-_BEND) ** (-1 / _BEND)
+    return float((law**-_BEND + ceiling**-_BEND) ** (-1 / _BEND))
 
 
 def _terms(law: ScalingLaw, parameters: float, tokens: float) -> Floats:

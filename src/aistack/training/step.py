@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from aistack.catalog.architecture import ModelSpec
 from aistack.errors import BadInput

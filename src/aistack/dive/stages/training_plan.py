@@ -17,6 +17,7 @@ from aistack.frameworks.memory import Precision
 from aistack.hardware.machine import Machine
 from aistack.training import hyperparameters, ladder, plan
 from aistack.training.lab import breakdown, entropy, pilots, speed
+from aistack.training.lab.footprint import peak_memory
 from aistack.training.lab.learner import Learner
 from aistack.training.lab.tuning import Trial, best, tune
 from aistack.training.plan import LEAST_STEPS, Candidate, Pace, choose
@@ -33,12 +34,12 @@ CHECKPOINTS = 8
 _CALIBRATION, _TUNING, _PILOT, _WARMUP, _RESERVE = 0.03, 0.13, 0.07, 0.01, 0.03
 """Shares of the stage's budget; the reserve is for what follows training, as are the seconds below."""
 _AFTER = 4.0
-_CALIBRATION_SHAPE, _CALIBRATION_BATCH = (160, 3), 8
+_CALIBRATION_SHAPE, _CALIBRATION_BATCH = (160, 3), 4
 """Of the model whose speed gives the eager factor; no rung has this shape."""
 _PRUNED_SHARE = 0.75
 """Assumed share of a trial that runs on average; the rest is pruned."""
-_REACH = 4.0
-"""The search covers learning rates from a quarter to four times DeepSeek's rule."""
+_CENTRE, _REACH = 0.5, 4.0
+"""The search covers learning rates from an eighth of DeepSeek's rule to twice it: runs so short want less."""
 _OFF = 1.5
 """A warm-up that is so much slower or faster than predicted is told."""
 
@@ -96,7 +97,7 @@ class Desk:
         laws = self.laws(runs)
         rungs = ladder.ladder(self.vocab, self.shards.seq_len)
         candidates = [plan.estimate(pace, spec, seconds, laws, self.shards.tokens) for spec in rungs]
-        return choose(self.machine, candidates), candidates
+        return choose(pace, candidates), candidates
 
     def recipe(self, planned: Mapping[str, Any]) -> Recipe:
         """The final run's, from the plan."""
@@ -147,6 +148,7 @@ def make(desk: Desk) -> dict[str, Any]:
         "dtype": desk.dtype,
         "rate_over_rule": over_rule,
         "eager_factors": dict(pace.eager_factors),
+        "allocator_factor": pace.allocator_factor,
         "flop_utilization_predicted": chosen.step.flop_utilization,
         "step_by_kind": dict(chosen.step.by_kind),
         "trials": [asdict(trial) for trial in trials],
@@ -162,18 +164,22 @@ def make(desk: Desk) -> dict[str, Any]:
 
 
 def _calibrate(desk: Desk) -> tuple[Pace, list[float]]:
-    """The eager factors, from the speed of a model that will not be trained; and how it varied, around 1."""
-    raw = Pace(desk.machine, desk.shards.seq_len, desk.dtype, {})
+    """The factors of speed and memory, from a model that will not be trained; and how its speed varied, around 1."""
+    raw, device = Pace(desk.machine, desk.shards.seq_len, desk.dtype, {}), desk.context.device
     spec = ladder.shape(*_CALIBRATION_SHAPE, desk.vocab, desk.shards.seq_len)
     recipe = plan.recipe(spec, 10_000, _CALIBRATION_BATCH, desk.shards.seq_len, desk.dtype, 0.1, desk.seed)
     with desk.context.progress.task("Timing a small model") as task:
-        learner = Learner(recipe, desk.shards, desk.context.device)
-        seconds = speed.measure(learner, _CALIBRATION * desk.context.budget)
+        # once before anything is measured: the first step loads code, whose pages are no model's memory
+        Learner(recipe, desk.shards, device).step()
+        with peak_memory(device) as grown:
+            learner = Learner(recipe, desk.shards, device)
+            seconds = speed.measure(learner, _CALIBRATION * desk.context.budget)
         took, alone = breakdown.measure(learner), raw.step(spec, _CALIBRATION_BATCH)
         task.note(f"{sum(took.values()) / alone.seconds:.1f} times its operations' own time")
     factors = {kind: took[kind] / seconds for kind, seconds in alone.by_kind.items()}
+    pace = replace(raw, eager_factors=factors, allocator_factor=grown.bytes / raw.memory(spec, _CALIBRATION_BATCH))
     middle = statistics.median(seconds)
-    return replace(raw, eager_factors=factors), [each / middle for each in seconds]
+    return pace, [each / middle for each in seconds]
 
 
 def _tune(desk: Desk, pace: Pace, near: ModelSpec) -> tuple[tuple[Trial, ...], Recipe]:
@@ -181,7 +187,7 @@ def _tune(desk: Desk, pace: Pace, near: ModelSpec) -> tuple[tuple[Trial, ...], R
     context = desk.context
     count = 3 if context.options.quick else 6
     seconds = _TUNING * context.budget / count / _PRUNED_SHARE
-    recipe = pace.recipe(ladder.below(near, 0), seconds, 1.0, desk.seed)
+    recipe = pace.recipe(ladder.below(near, 0), seconds, _CENTRE, desk.seed)
     words = f"Learning rates for {recipe.spec.parameters / 1e6:.1f} M parameters"
     with context.progress.task(words, total=count) as task:
 
@@ -213,7 +219,7 @@ def _predict_step(context: Context, chosen: Candidate, calibrated: list[float]) 
     context.ledger.predict(STEP, seconds, "s", how, (seconds * spread[0], seconds * spread[1]))
     rates = tokens / seconds / spread[1], tokens / seconds / spread[0]
     context.ledger.predict(THROUGHPUT, tokens / seconds, "token/s", "tokens of a step over its time", rates)
-    how = "weights, gradients, both moments and every tensor kept for the backward pass"
+    how = "weights, gradients, both moments and every tensor kept for backward, times a smaller model's factor"
     context.ledger.predict(MEMORY, chosen.memory, "B", how)
 
 

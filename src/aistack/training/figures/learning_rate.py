@@ -42,7 +42,7 @@ def draw(trials: Sequence[Mapping[str, Any]], rule: float) -> Figure:
             "rate": trial["rate"],
             "first": trial["readings"][0][1],
             "last": trial["readings"][-1][1],
-            "label": "stopped" if trial["pruned"] else f"{trial['readings'][-1][1]:.2f}",
+            "label": f"{trial['readings'][-1][1]:.2f}" if trial is best else "",
         }
         for trial in read
     ]

@@ -32,9 +32,11 @@ def draw(
         scale=altair.Scale(domain=[low - 0.05 * (high - low), high], nice=False, zero=False),
         axis=altair.Axis(title="loss, nats a token", tickCount=6),
     )
-    beside = end * 1.04
+    beside = end * 1.05
     expected = [{"tokens": beside, "loss": forecast["loss"], "low": forecast["low"], "high": forecast["high"]}]
-    words = [{"tokens": beside, "loss": forecast["loss"], "label": f"forecast {forecast['loss']:.2f}"}]
+    reached = [{"tokens": beside, "loss": measured}]
+    # side by side the two numbers would overlap: the greater one is written above its mark, the other below
+    apart = 9 if measured < forecast["loss"] else -9
     interval = altair.Chart(altair.Data(values=expected))
     steps = altair.Chart(altair.Data(values=list(curve)))
     dots = altair.Chart(altair.Data(values=list(validation)))
@@ -44,12 +46,13 @@ def draw(
         dots.mark_point(color=hue).encode(x=x, y=y),
         interval.mark_rule(color=INK, strokeWidth=2).encode(x=x, y=altair.Y("low:Q"), y2="high:Q"),
         interval.mark_point(fill=PAPER, stroke=INK, strokeWidth=2, size=60).encode(x=x, y=y),
-        altair.Chart(altair.Data(values=words))
-        .mark_text(align="left", dx=8, color=INK)
-        .encode(x=x, y=y, text="label:N"),
-        altair.Chart(altair.Data(values=[{**last, "label": f"measured {measured:.2f}"}]))
-        .mark_text(align="right", dx=-2, dy=14, color=hue)
-        .encode(x=x, y=y, text="label:N"),
+        interval.mark_text(align="left", dx=9, dy=-apart, color=INK).encode(
+            x=x, y=y, text=altair.value(f"forecast {forecast['loss']:.2f}")
+        ),
+        altair.Chart(altair.Data(values=reached)).mark_point(color=hue, size=60).encode(x=x, y=y),
+        altair.Chart(altair.Data(values=reached))
+        .mark_text(align="left", dx=9, dy=apart, color=hue)
+        .encode(x=x, y=y, text=altair.value(f"measured {measured:.2f}")),
     )
     inside = forecast["low"] <= measured <= forecast["high"]
     return Figure(

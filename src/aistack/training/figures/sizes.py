@@ -20,14 +20,15 @@ def draw(sizes: Sequence[Mapping[str, Any]], chosen: int) -> Figure:
 
     rows = [{**row, "label": text(row["tokens"], "token").replace(" tokens", "")} for row in sizes]
     best = next(row for row in rows if row["parameters"] == chosen)
-    smallest, largest = rows[0], rows[-1]
+    _leave_room(rows, chosen)
+    # the far ends are so bad that they would flatten the part where the choice is made
+    near = [row for row in rows if row["loss"] < 1.25 * best["loss"]]
+    smallest, largest = near[0], near[-1]
     x = altair.X(
         "parameters:Q",
         scale=altair.Scale(type="log", domain=[smallest["parameters"] / 1.3, largest["parameters"] * 1.3], nice=False),
         axis=log_axis("parameters", [(v, _count(v)) for v in _ticks(smallest["parameters"], largest["parameters"])]),
     )
-    # the far ends are so bad that their intervals would flatten the part where the choice is made
-    near = [row for row in rows if row["loss"] < 1.6 * best["loss"]]
     low, high = min(row["low"] for row in near), max(row["loss"] for row in near) * 1.08
     y = altair.Y(
         "loss:Q",
@@ -49,8 +50,9 @@ def draw(sizes: Sequence[Mapping[str, Any]], chosen: int) -> Figure:
         "the 90% interval; in colour the size that was trained",
         source="Derived: speed from this machine's measured rates, loss from the scaling laws moved to this text. The "
         "intervals of neighbours go up and down together.",
-        alt=f"Of {len(rows)} sizes from {_count(smallest['parameters'])} to {_count(largest['parameters'])} parameters "
-        f"{_count(chosen)} has the least forecast loss, {best['loss']:.2f} nats a token after {best['label']} tokens.",
+        alt=f"Of {len(rows)} sizes from {_count(rows[0]['parameters'])} to {_count(rows[-1]['parameters'])} parameters "
+        f"{_count(chosen)} has the least forecast loss, {best['loss']:.2f} nats a token after "
+        f"{text(best['tokens'], 'token')}.",
         chart=chart,
         table=[
             {
@@ -64,6 +66,17 @@ def draw(sizes: Sequence[Mapping[str, Any]], chosen: int) -> Figure:
             for row in rows
         ],
     )
+
+
+def _leave_room(rows: list[dict[str, Any]], chosen: int) -> None:
+    """Take the labels off dots that lie too close to one that is labelled, the chosen one first of all."""
+    labelled = [float(chosen)]
+    for row in rows:
+        size = row["parameters"]
+        if size != chosen and any(other / 1.4 < size < other * 1.4 for other in labelled):
+            row["label"] = ""
+        else:
+            labelled.append(size)
 
 
 def _trade(rows: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> str:

@@ -55,8 +55,11 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 def load(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
     """The newest checkpoint in `folder` that is intact; None where the run never wrote a whole one.
 
-    Tells `say` of each broken one that it passes over. Raises `BadInput` where there are some but none is intact.
+    Removes what a run that was killed while it wrote has left. Tells `say` of each broken checkpoint that it passes
+    over. Raises `BadInput` where there are some but none is intact.
     """
+    for partial in folder.glob(".*.partial"):
+        partial.unlink()
     found = [path for path in _tensor_files(folder) if path.with_suffix(_HASH).exists()]
     broken: list[str] = []
     for path in found:

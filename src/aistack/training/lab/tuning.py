@@ -38,10 +38,11 @@ def tune(
 ) -> tuple[Trial, ...]:
     """Try `trials` peak learning rates between the recipe's divided by `reach` and multiplied by it.
 
-    The first is the recipe's own; the others come from a tree-structured Parzen estimator (Bergstra et al. 2011). A
-    trial whose loss lies above the median of the earlier ones at the same point is stopped, as is one that diverges.
-    Every trial is a complete run with its own decayed schedule, so that its last loss can anchor a scaling law.
-    Finished trials are kept in `journal`: a study that was killed goes on with those that are missing.
+    The first is the recipe's own, the next lie two thirds of the way to either end, the others come from a
+    tree-structured Parzen estimator (Bergstra et al. 2011). A trial whose loss lies above the median of the earlier
+    ones at the same point is stopped, as is one that diverges. Every trial is a complete run with its own
+    decayed schedule, so that its last loss can anchor a scaling law. Finished trials are kept in `journal`: a study
+    that was killed goes on with those that are missing.
     """
     import optuna
     from optuna.storages import JournalStorage
@@ -62,7 +63,8 @@ def tune(
     for killed in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(killed.number, state=TrialState.FAIL)
     if not study.trials:
-        study.enqueue_trial({"rate": peak})
+        for power in (0.0, -2 / 3, 2 / 3):
+            study.enqueue_trial({"rate": peak * reach**power})
     finished = [_read(trial, recipe) for trial in study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))]
 
     while len(finished) < trials:

@@ -51,9 +51,9 @@ def test_every_prediction_was_measured_and_counts_are_exact(done: tuple[Context,
     entries = {entry.quantity: entry for entry in done[0].ledger.entries}
     assert len(entries) >= 9
     assert all(entry.measured is not None for entry in entries.values())
-    for exact in ("parameters", "forward pass", "forward and backward pass", "saved activations"):
+    for exact in ("Parameters", "Forward pass", "Forward and backward pass", "Saved activations"):
         assert entries[exact].ratio == pytest.approx(1, rel=0.01)
-    assert entries["documents kept"].ratio == pytest.approx(1, rel=0.3)
+    assert entries["Documents kept"].ratio == pytest.approx(1, rel=0.3)
 
 
 def test_the_outputs_lead_to_what_later_stages_need(done: tuple[Context, dict[str, object]]) -> None:

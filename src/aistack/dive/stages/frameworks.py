@@ -63,19 +63,19 @@ def _count_operations(context: Context) -> dict[str, Any]:
 
     spec, ledger = _model(), context.ledger
     step = operators.training_step(spec, BATCH, SEQ_LEN)
-    ledger.predict("parameters", spec.parameters, "1", "summed over the parts of the model")
+    ledger.predict("Parameters", spec.parameters, "1", "summed over the parts of the model")
     forward = operators.counted_flop(operators.forward(spec, BATCH, SEQ_LEN))
-    ledger.predict("forward pass", forward, "FLOP", "operator graph: multiplications and attention")
+    ledger.predict("Forward pass", forward, "FLOP", "operator graph: multiplications and attention")
     training = operators.counted_flop(step)
-    ledger.predict("forward and backward pass", training, "FLOP", "operator graph: multiplications and attention")
+    ledger.predict("Forward and backward pass", training, "FLOP", "operator graph: multiplications and attention")
     kept = memory.estimate(spec, BATCH, SEQ_LEN).activations
-    ledger.predict("saved activations", kept, "B", "tensor by tensor, from the model's shapes")
-    with context.progress.task("count a model's operations with PyTorch"):
+    ledger.predict("Saved activations", kept, "B", "tensor by tensor, from the model's shapes")
+    with context.progress.task("Count a model's operations with PyTorch"):
         counted = counters.measure(spec, BATCH, SEQ_LEN, "float32", seed=context.options.seed)
-    ledger.measure("parameters", counted.parameters)
-    ledger.measure("forward pass", counted.forward_flop)
-    ledger.measure("forward and backward pass", counted.training_flop)
-    ledger.measure("saved activations", counted.activation_bytes)
+    ledger.measure("Parameters", counted.parameters)
+    ledger.measure("Forward pass", counted.forward_flop)
+    ledger.measure("Forward and backward pass", counted.training_flop)
+    ledger.measure("Saved activations", counted.activation_bytes)
     return {
         "model": f"{units.text(spec.parameters, '1')} parameters, {BATCH} sequences of {SEQ_LEN} tokens",
         "training_step": [vars(operator) for operator in step],
@@ -103,7 +103,7 @@ def _make_shards(context: Context, collection: Collection, executor: ProcessPool
 
     options, ledger = context.options, context.ledger
     limit = TEXT_A_SECOND * context.budget
-    with context.progress.task("try a small share of the text, to predict the rest"):
+    with context.progress.task("Try a small share of the text, to predict the rest"):
         share = QUICK_PILOT if options.quick else PILOT
         tried = pilot.measure(collection.pieces, share, limit, f"pilot {options.seed}", executor, workers)
     wanted = limit if tried is None else yields.source_for(tried, limit)
@@ -132,12 +132,12 @@ def _make_shards(context: Context, collection: Collection, executor: ProcessPool
     rates = [*training.rates, *validation.rates]
     encoded = training.bytes + validation.bytes
     if tried is not None:
-        ledger.measure("documents kept", kept)
-        ledger.measure("repeated documents", 1 - kept / good)
-        ledger.measure("tokens", training.tokens + validation.tokens)
-        ledger.measure("text per token", validation.bytes_per_token)
-        ledger.measure("tokenizer throughput", encoded / (training.seconds + validation.seconds), rates)
-        ledger.measure("pipeline", seconds)
+        ledger.measure("Documents kept", kept)
+        ledger.measure("Repeated documents", 1 - kept / good)
+        ledger.measure("Tokens", training.tokens + validation.tokens)
+        ledger.measure("Text per token", validation.bytes_per_token)
+        ledger.measure("Tokenizer throughput", encoded / (training.seconds + validation.seconds), rates)
+        ledger.measure("Pipeline", seconds)
     splits = built.manifest["splits"]
     return {
         "shards": "frameworks/shards",
@@ -169,9 +169,9 @@ def _predict(context: Context, expected: yields.Yield, tried: yields.Pilot) -> N
     def around(value: float) -> tuple[float, float]:
         return max(0.0, value * (1 - width)), value * (1 + width)
 
-    ledger.predict("documents kept", expected.documents, "1", how, around(expected.documents))
-    ledger.predict("repeated documents", expected.repeated, "1", f"{how}; new kinds by Heaps' law")
-    ledger.predict("tokens", expected.tokens, "token", how, around(expected.tokens))
-    ledger.predict("text per token", expected.bytes_per_token, "B/token", "learning curve of three small tokenizers")
-    ledger.predict("tokenizer throughput", expected.encode_rate, "B/s", how)
-    ledger.predict("pipeline", expected.seconds, "s", f"{how}, every part scaled with its input")
+    ledger.predict("Documents kept", expected.documents, "1", how, around(expected.documents))
+    ledger.predict("Repeated documents", expected.repeated, "1", f"{how}; new kinds by Heaps' law")
+    ledger.predict("Tokens", expected.tokens, "token", how, around(expected.tokens))
+    ledger.predict("Text per token", expected.bytes_per_token, "B/token", "learning curve of three small tokenizers")
+    ledger.predict("Tokenizer throughput", expected.encode_rate, "B/s", how)
+    ledger.predict("Pipeline", expected.seconds, "s", f"{how}, every part scaled with its input")

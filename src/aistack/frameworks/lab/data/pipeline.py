@@ -121,7 +121,7 @@ def _build(
     watch: Watch,
     clock: _Clock,
 ) -> Built:
-    with watch("read, clean and judge", sum(piece.size for piece in pieces)) as task, clock("read"):
+    with watch("Read, clean and judge", sum(piece.size for piece in pieces)) as task, clock("read"):
         gathered = gather(pieces, records, executor, workers, task.advance)
     drawn = _drawn(collection, pieces)
     languages = gathered.by_language()
@@ -133,7 +133,7 @@ def _build(
             language.keep(size)
         else:
             language.drop(f"in {gathered.languages[number]}", size)
-    with watch("find near-duplicates", len(chosen)) as task, clock("compare"):
+    with watch("Find near-duplicates", len(chosen)) as task, clock("compare"):
         numbers = []
         originals = near_duplicates(records.texts(chosen), lambda place: str(records[chosen[place]]["text"]))
         for number, original in zip(chosen, originals, strict=True):
@@ -149,17 +149,17 @@ def _build(
         raise BadInput(_too_small(collection, funnel))
 
     sizes = [gathered.sizes[number] for number in numbers]
-    with watch("write documents", None), clock("write"):
+    with watch("Write documents", None), clock("write"):
         splits, sources = _write_documents(folder / "documents.jsonl", records, numbers, sizes)
     of_split: dict[Split, list[int]] = {each: [] for each in SPLITS}
     for number, part in zip(numbers, splits, strict=True):
         of_split[part].append(number)
-    with watch("train the tokenizer", None), clock("tokenizer"):
+    with watch("Train the tokenizer", None), clock("tokenizer"):
         training = of_split["train"]
         tokenizer = train_tokenizer(records, training, [gathered.sizes[number] for number in training])
         tokenizer_path = bpe.save(tokenizer, folder / "tokenizer", seq_len)
     streams: dict[Split, Stream] = {each: Stream() for each in SPLITS}
-    with watch("encode, shuffle and pack", None), clock("encode"):
+    with watch("Encode, shuffle and pack", None), clock("encode"):
         rows = {
             part: pack(encode(tokenizer, records, of_split[part], seed, streams[part]), seq_len, separator=0)
             for part in SPLITS

@@ -89,8 +89,9 @@ CHECKPOINTS = {
     "gpt-j-6b": 6_050_882_784,
     "gpt-neox-20b": 20_554_567_680,
     "olmo-2-7b": 7_298_617_344,
-    # its 58 routers' correction biases, 256 each, are buffers that no gradient trains: not counted here
+    # the routers' correction biases, one an expert, are buffers that no gradient trains: not counted here
     "deepseek-v3": 671_026_419_200 - 58 * 256,
+    "step-3.7-flash": 196_956_130_368 - 42 * 288,
     "qwen3-30b-a3b": 30_532_122_624,
     "qwen3-235b-a22b": 235_093_634_560,
     "gpt-oss-120b": 116_829_156_672,

@@ -30,7 +30,8 @@ def measure(working_sets: Sequence[int], device: str, threads: int, budget: floa
         times = measure_in_turns({size: _cuda_sweep(size) for size in working_sets}, budget, device)
         return {size: Timing(tuple(seconds / size for seconds in timing.seconds)) for size, timing in times.items()}
     counts = {size: max(1, size // (2 * _ELEMENT * threads)) for size in working_sets}
-    memories = [np.zeros(2 * max(counts.values()), np.float32) for _ in range(threads)]
+    # written, not just reserved: all that nobody wrote to is one page of zeros, which would be read from a cache
+    memories = [np.ones(2 * max(counts.values()), np.float32) for _ in range(threads)]
     with ThreadPoolExecutor(threads) as pool:
         sweeps = {size: _cpu_sweep(memories, count, pool) for size, count in counts.items()}
         times = measure_in_turns({size: sweep for size, (sweep, _) in sweeps.items()}, budget)

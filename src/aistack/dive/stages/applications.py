@@ -6,6 +6,8 @@ import re
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from operator import itemgetter
+from typing import TYPE_CHECKING, cast
 
 from aistack.applications.lab import assistant
 from aistack.applications.lab.endpoint import Endpoint
@@ -17,6 +19,9 @@ from aistack.dive.stages.applications_energy import account
 from aistack.dive.stages.applications_retrieval import K, Material, by_vectors, by_words, gather, scratch
 from aistack.drawing import Figure
 from aistack.errors import AistackError
+
+if TYPE_CHECKING:
+    from aistack.serving.lab.server import Device
 
 INDEX = "index.sqlite"
 """The assistant's index, in this stage's folder."""
@@ -69,9 +74,9 @@ def _answers(context: Context, material: Material) -> Outputs:
             first = assistant.answer(index, _OWN_QUESTION, endpoint=endpoint, count=count).generated
             timed = first is not None and first.problem is None
         if timed:
-            serving = context.earlier["serving"]
-            seconds = serving["time_to_first_token"] + (assistant.ANSWER_TOKENS - 1) * serving["time_per_output_token"]
-            how = f"layer 5's times to the first and for each next token, {assistant.ANSWER_TOKENS} tokens"
+            load = min((level["measured"] for level in context.earlier["serving"]["levels"]), key=itemgetter("clients"))
+            seconds = load["time_to_first_token"] + (assistant.ANSWER_TOKENS - 1) * load["time_per_output_token"]
+            how = f"{assistant.ANSWER_TOKENS} tokens at the times that layer 5 measured with {load['clients']} clients"
             context.ledger.predict(ANSWER, seconds, "s", how)
         answers = []
         with context.progress.task("Answering examples", len(asked)) as task:
@@ -106,9 +111,8 @@ def _endpoint(context: Context) -> Iterator[tuple[Endpoint | None, str | None]]:
             else:
                 folder = context.root / context.earlier["serving"]["model"]
                 # the dive trains a base model, which knows how to go on but not how to chat
-                endpoint = stack.enter_context(
-                    Endpoint(stack.enter_context(running(folder, context.options.port)), chat=False)
-                )
+                url = stack.enter_context(running(folder, context.options.port, device=cast("Device", context.device)))
+                endpoint = stack.enter_context(Endpoint(url, chat=False))
         except AistackError as error:
             problem = str(error)
             context.progress.say(f"  No generated answers: {problem}")

@@ -1,7 +1,9 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aistack.errors import UnknownName, nearest
+from aistack import errors
+from aistack.errors import MissingExtra, UnknownName, nearest
 
 KNOWN = ["h100-sxm5", "h100-pcie", "h200-sxm", "mi300x", "llama-3.1-405b"]
 
@@ -17,6 +19,25 @@ def test_the_nearest_names_are_those_meant() -> None:
 def test_nearest_never_fails_and_only_offers_what_there_is(name: str, known: list[str]) -> None:
     offered = nearest(name, known)
     assert len(offered) <= 3 and set(offered) <= set(known)
+
+
+def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors.require("lab", "The dive")
+    monkeypatch.setitem(errors.EXTRAS, "lab", ("torch", "no_such_module"))
+    with pytest.raises(MissingExtra, match=r"The dive needs the 'lab' extra.*pip install 'aistack\[lab\]'"):
+        errors.require("lab", "The dive")
+
+
+def test_the_extras_are_those_of_the_project() -> None:
+    import tomllib
+    from pathlib import Path
+
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    for extra, modules in errors.EXTRAS.items():
+        declared = {
+            item.split(">")[0].split("=")[0].replace("-", "_") for item in project["optional-dependencies"][extra]
+        }
+        assert set(modules) == declared
 
 
 def test_the_message_offers_them() -> None:

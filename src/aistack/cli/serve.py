@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from aistack.errors import MissingExtra
+from aistack.errors import require
 
 
 def serve(
@@ -28,10 +28,8 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the model in FOLDER behind an OpenAI-compatible HTTP API until Ctrl-C."""
-    try:
-        from aistack.serving.lab import server
-    except ModuleNotFoundError as error:
-        raise MissingExtra("aistack serve", "lab", error.name or "a package") from None
+    require("lab", "aistack serve")
+    from aistack.serving.lab import server
 
     called = name or folder.resolve().name
     server.serve(

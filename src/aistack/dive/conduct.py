@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import time
@@ -19,23 +18,7 @@ from aistack.dive.progress import Progress
 from aistack.dive.run import Result, Run
 from aistack.dive.stage import Context, Outputs
 from aistack.drawing import LAYERS, Layer
-from aistack.errors import AistackError, BadInput, MissingExtra
-
-_LAB_MODULES = (
-    "torch",
-    "tokenizers",
-    "transformers",
-    "safetensors",
-    "optuna",
-    "pyarrow",
-    "rensa",
-    "py3langid",
-    "psutil",
-    "httpx",
-    "starlette",
-    "uvicorn",
-    "prometheus_client",
-)
+from aistack.errors import AistackError, BadInput, require
 
 
 def settle_device(wanted: str) -> str:
@@ -43,9 +26,7 @@ def settle_device(wanted: str) -> str:
 
     Raises `MissingExtra` without the lab's packages and `BadInput` for a device that is not there.
     """
-    for module in _LAB_MODULES:
-        if importlib.util.find_spec(module) is None:
-            raise MissingExtra("The dive", "lab", module)
+    require("lab", "The dive")
     # Read once, when PyTorch loads its OpenMP. A thread that waits for others spins for milliseconds by default, and
     # keeps a core from the very thread it waits for: on two busy cores every parallel operation then took 8 to 12 ms.
     # Spinning briefly before falling asleep made that 0.1 to 0.5 ms, and costs nothing on quiet ones.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aistack.applications.embedding import Shape
-from aistack.errors import BadInput, MissingExtra
+from aistack.errors import BadInput, require
 
 if TYPE_CHECKING:
     import torch
@@ -43,17 +43,15 @@ class MiniLM:
         """Load the weights; `dtype` is what they are computed in, "float32" or "bfloat16".
 
         Raises `MissingExtra` without the `embed` extra, `BadInput` where its files are damaged."""
-        spec = importlib.util.find_spec(_PACKAGE)
-        if spec is None or spec.origin is None:
-            raise MissingExtra("Dense retrieval", "embed", _PACKAGE)
-        folder = Path(spec.origin).parent / "model"
-        try:
-            import torch
-            from safetensors.torch import load_file
-            from tokenizers import Tokenizer
-        except ImportError as error:
-            raise MissingExtra("Dense retrieval", "lab", error.name or "torch") from None
+        for extra in ("lab", "embed"):
+            require(extra, "Dense retrieval")
+        import torch
+        from safetensors.torch import load_file
+        from tokenizers import Tokenizer
 
+        spec = importlib.util.find_spec(_PACKAGE)
+        assert spec is not None and spec.origin is not None
+        folder = Path(spec.origin).parent / "model"
         try:
             weights = load_file(folder / "model.safetensors", device=device)
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

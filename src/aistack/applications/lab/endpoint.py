@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from aistack.errors import AistackError, MissingExtra
+from aistack.errors import AistackError, require
 
 
 class EndpointFailed(AistackError):
@@ -30,10 +30,9 @@ class Endpoint:
         past the end of its text if need be (`ignore_eos`, which aistack's own server and vLLM know).
 
         Raises `MissingExtra` without the `lab` extra."""
-        try:
-            import httpx
-        except ImportError:
-            raise MissingExtra("Generation", "lab", "httpx") from None
+        require("lab", "Generation")
+        import httpx
+
         self.url = url.rstrip("/").removesuffix("/v1")
         self._httpx = httpx
         try:

@@ -66,6 +66,26 @@ def test_the_page_of_commands_is_current() -> None:
     assert len(module.commands(app)) > 5
 
 
+def test_every_route_is_on_the_page_of_the_server() -> None:
+    from aistack.serving.lab.app import create_app
+
+    page = (REPOSITORY / "docs" / "serving.md").read_text(encoding="utf-8")
+    application = create_app(worker=None, prompts=None, name="model", ready=lambda: None)  # type: ignore[arg-type]
+    paths = [route.path for route in application.routes]  # type: ignore[attr-defined]
+    assert len(paths) >= 6
+    for path in paths:
+        assert path.partition("{")[0].rstrip("/") in page, path
+
+
+def test_every_public_name_of_the_catalog_is_on_its_page() -> None:
+    from aistack import catalog
+
+    page = (REPOSITORY / "docs" / "catalog.md").read_text(encoding="utf-8")
+    for name in catalog.__all__:
+        if name.islower():
+            assert re.search(rf"\b{name}\b", page), name
+
+
 def test_every_dependency_is_pinned() -> None:
     import tomllib
 

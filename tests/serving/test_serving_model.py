@@ -84,8 +84,9 @@ def test_the_hosts_share_is_found_again(host: Host) -> None:
 
     tokens = {batch: seconds(Work((28,) * batch, (), batch), host) for batch in (1, 4)}
     first = host.per_request + seconds(Work((), ((0, 16),), 1), host)
-    fitted = step.fit_server(seconds, found, tokens, first, 16, 28)
-    assert astuple(fitted) == pytest.approx(astuple(host), abs=1e-9)
+    fitted = step.fit_server(seconds, tokens, first, 16, 28)
+    whole = Host(0.0, host.per_step + spec().layers * host.per_layer, host.per_token, host.per_request)
+    assert astuple(fitted) == pytest.approx(astuple(whole), abs=1e-9)
 
 
 def test_int8_rates_are_found_again() -> None:

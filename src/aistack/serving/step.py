@@ -123,24 +123,27 @@ def fit_layers(
 
 def fit_server(
     step_seconds: Callable[[Work, Host], float],
-    host: Host,
     between_tokens: Mapping[int, float],
     first_token: float,
     prompt: int,
     context: int,
 ) -> Host:
-    """The host's share per step, token and request, from bursts of equal requests to a server.
+    """The host's share per step (its layers included), token and request, from bursts of equal requests to a server.
 
     `between_tokens` maps how many sequences decoded side by side (two different numbers) to the seconds between
     tokens, at about `context` tokens each; `first_token` is the wait of one request with a prompt of `prompt` tokens.
     """
-    bare = replace(host, per_step=0.0, per_token=0.0, per_request=0.0)
     (few, short), (many, long) = sorted(
-        (batch, took - step_seconds(Work((context,) * batch, (), batch), bare))
+        (batch, took - step_seconds(Work((context,) * batch, (), batch), Host()))
         for batch, took in between_tokens.items()
     )
-    per_token = max(0.0, (long - short) / (many - few))
-    fitted = replace(bare, per_token=per_token, per_step=max(0.0, short - few * per_token))
+    per_token = (long - short) / (many - few)
+    if per_token < 0:
+        per_token, per_step = 0.0, max(0.0, (short + long) / 2)
+    elif (per_step := short - few * per_token) < 0:
+        # nothing is left for the step itself: the line through zero that comes nearest to both
+        per_token, per_step = max(0.0, (few * short + many * long) / (few**2 + many**2)), 0.0
+    fitted = Host(per_step=per_step, per_token=per_token)
     per_request = first_token - step_seconds(Work((), ((0, prompt),), 1), fitted)
     return replace(fitted, per_request=max(0.0, per_request))
 

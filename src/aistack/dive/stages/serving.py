@@ -18,7 +18,6 @@ from aistack.dive.stages.serving_plan import (
     LARGER,
     OTHERS,
     OTHERS_CONTEXT,
-    REPEATS,
     Plan,
     Predictor,
     plan,
@@ -32,8 +31,8 @@ from aistack.frameworks.operators import cache_bytes_per_token
 from aistack.hardware.machine import Machine
 from aistack.serving import quantisation, step
 from aistack.serving.closed_loop import Played
-from aistack.serving.latency import Load
-from aistack.serving.step import Host, Work
+from aistack.serving.latency import Load, percentile
+from aistack.serving.step import Work
 from aistack.serving.workload import draw
 
 if TYPE_CHECKING:
@@ -55,20 +54,20 @@ def run(context: Context) -> Outputs:
     quality = _quantise(context, spec, source, target, texts)
     with context.progress.task("Measuring int8 products, and the engine on tiny models"):
         predictor = _calibrate(context, spec, todo)
-    _predict_one_client(context, predictor)
     asks = draw(texts, 512, spec.max_context, context.options.seed)
     levels, requests = list[dict[str, Any]](), list[dict[str, Any]]()
     with (
         context.progress.task("Serving it to concurrent clients", len(todo.levels) + 1) as task,
         running(target, context.options.port, device=cast("Device", context.device)) as url,
     ):
-        bursts = {count: _burst(url, target.name, count) for count in BURSTS}
+        _predict_one_client(context, predictor, load.round_trip(url))
+        bursts = {count: load.measure_bursts(url, target.name, BURST, count, todo.bursts) for count in BURSTS}
         _measure_one_client(context, bursts[1])
-        predictor, low_high = predictor.calibrated(bursts), spread(bursts)
-        bounds = [predictor.calibrated(bursts, slow) for slow in low_high]
+        loaded = predictor.calibrated(bursts)
+        bounds = [predictor.calibrated(bursts, slow) for slow in spread(bursts)]
         task.advance()
         for clients in todo.levels:
-            played = predictor.loop(asks, clients, todo.seconds)
+            played = loaded.loop(asks, clients, todo.seconds)
             if clients > max(BURSTS):
                 edges = [bound.loop(asks, clients, todo.seconds) for bound in bounds]
                 _predict_load(context, spec, played, edges)
@@ -89,10 +88,10 @@ def run(context: Context) -> Outputs:
         "requests": str((context.folder / "requests.jsonl").relative_to(context.root)),
         "latencies": [row for row in requests if row["clients"] == last["clients"]],
         "quality": quality,
-        "host": asdict(predictor.host),
+        "host": asdict(loaded.host),
         "int8": asdict(predictor.rate),
         "levels": levels,
-        "steps": _steps(predictor, todo),
+        "steps": _steps(loaded, todo),
         "larger": _larger(context, predictor) if todo.larger else [],
     }
 
@@ -172,26 +171,24 @@ def _calibrate(context: Context, spec: ModelSpec, todo: Plan) -> Predictor:
     threads, device = engine_threads(), context.device
     rate = quantisation.fit(products.measure(threads, todo.calibration, device))
     models = {other: decode.build(other, True, device) for other in OTHERS}
-    seconds = {other: median(decode.measure(model, 1, OTHERS_CONTEXT, 30, threads)) for other, model in models.items()}
-    return Predictor(machine, spec, rate, step.fit_layers(machine, seconds, OTHERS_CONTEXT, rate))
+    seconds = {other: decode.measure(model, 1, OTHERS_CONTEXT, 40, threads) for other, model in models.items()}
+    medians = {other: median(measured) for other, measured in seconds.items()}
+    ratios = [each / medians[other] for other, measured in seconds.items() for each in measured]
+    host = step.fit_layers(machine, medians, OTHERS_CONTEXT, rate)
+    return Predictor(machine, spec, rate, host, (percentile(ratios, 0.05), percentile(ratios, 0.95)))
 
 
-def _burst(url: str, model: str, count: int) -> Load:
-    """`REPEATS` times `count` equal requests at once, after one that warms the server up."""
-    from aistack.serving.lab import load
-
-    load.measure(url, model, [BURST], 1, 0)
-    bursts = [load.measure(url, model, [BURST], count, 0) for _ in range(REPEATS)]
-    return Load(count, 0, tuple(request for burst in bursts for request in burst.requests))
-
-
-def _predict_one_client(context: Context, predictor: Predictor) -> None:
+def _predict_one_client(context: Context, predictor: Predictor, round_trip: float) -> None:
     held = len(BURST.prompt) + BURST.output // 2
     between = predictor.step(Work((held,), (), 1)).total
     first = predictor.step(Work((), ((0, len(BURST.prompt)),), 1)).total
-    how = "operations at this machine's rates, the host's share from tiny models; no HTTP"
-    context.ledger.predict("Time per output token, one client", between, "s", how)
-    context.ledger.predict("Time to first token, one client", first, "s", how)
+    how = "operations at this machine's rates, the host's share from tiny models"
+    predict = context.ledger.predict
+    predict("Time per output token, one client", between, "s", how, predictor.interval(between))
+    low, high = predictor.interval(first)
+    how += ", and an empty request's round trip"
+    bounds = (low + round_trip, high + round_trip)
+    predict("Time to first token, one client", first + round_trip, "s", how, bounds)
 
 
 def _measure_one_client(context: Context, burst: Load) -> None:
@@ -261,12 +258,13 @@ def _larger(context: Context, predictor: Predictor) -> list[dict[str, Any]]:
 
     rows, held, batches = list[dict[str, Any]](), 64, (1, 8)
     for form, rate in (("float32", None), ("int8", predictor.rate)):
-        host = Host(predictor.host.per_layer, 0.0)
         for batch in batches:
-            predicted = step.estimate(predictor.machine, LARGER, Work((held,) * batch, (), batch), rate, host).total
+            predicted = step.estimate(
+                predictor.machine, LARGER, Work((held,) * batch, (), batch), rate, predictor.host
+            ).total
             name = f"Decode step of {LARGER.parameters / 1e6:.0f} M parameters, {form}, batch {batch}"
             how = "weights at this machine's bandwidth, and every operation's cost"
-            context.ledger.predict(name, predicted, "s", how)
+            context.ledger.predict(name, predicted, "s", how, predictor.interval(predicted))
             rows.append({"format": form, "batch": batch, "predicted": predicted, "quantity": name})
     with context.progress.task(f"Decoding with {LARGER.parameters / 1e6:.0f} M random weights, float32 and int8"):
         for form in ("float32", "int8"):

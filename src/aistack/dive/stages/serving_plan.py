@@ -21,7 +21,6 @@ BURST = Ask(tuple(range(3, 19)), 24)
 """The request that calibrates the host's share: short, so that all of a burst decode side by side."""
 BURSTS = (1, 4)
 """How many are sent at once."""
-REPEATS = 3
 
 LARGER = llama(
     "larger",
@@ -54,16 +53,18 @@ class Plan:
     """Of each load."""
     calibration: float
     """Seconds of measuring int8 products."""
+    bursts: int
+    """How often each burst is repeated: often enough to meet the machine's good and bad moments."""
     larger: bool
     """Whether a larger model's decoding is measured too."""
 
 
 def plan(context: Context) -> Plan:
-    """Loads for half of the budget; the rest is for starting, calibrating and the larger model."""
+    """Loads for two fifths of the budget; the rest is for starting, calibrating and the larger model."""
     if context.options.quick:
-        return Plan((2, 8), 1.5, 0.4, larger=False)
+        return Plan((2, 8), 1.5, 0.4, 8, larger=False)
     levels = (1, 2, 8, 16)
-    return Plan(levels, 0.5 * context.budget / len(levels), 0.04 * context.budget, larger=True)
+    return Plan(levels, 0.4 * context.budget / len(levels), 0.04 * context.budget, 24, larger=True)
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,12 @@ class Predictor:
     spec: ModelSpec
     rate: Int8Rate
     host: Host
+    scatter: tuple[float, float]
+    """Lowest and highest of nine tenths of the tiny models' steps, over their median."""
+
+    def interval(self, value: float) -> tuple[float, float]:
+        """Where a single step's time should lie when `value` is predicted."""
+        return value * self.scatter[0], value * self.scatter[1]
 
     def step(self, work: Work, host: Host | None = None) -> StepTime:
         """A step of the engine."""
@@ -88,7 +95,6 @@ class Predictor:
         """With the host's share fitted to bursts of so many requests, their times taken `slow` times as long."""
         host = step.fit_server(
             lambda work, host: self.step(work, host).total,
-            self.host,
             {count: slow * median(burst.times_per_output_token) for count, burst in bursts.items()},
             slow * median(bursts[min(bursts)].times_to_first_token),
             len(BURST.prompt),

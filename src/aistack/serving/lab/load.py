@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from statistics import median
 
 import httpx
 
@@ -25,10 +27,39 @@ def measure(url: str, model: str, asks: Sequence[Ask], clients: int, seconds: fl
     return asyncio.run(_load(url, model, asks, clients, seconds))
 
 
+def measure_bursts(url: str, model: str, ask: Ask, count: int, repeats: int) -> Load:
+    """`repeats` times `count` equal requests at once, after one burst that is not counted."""
+
+    async def bursts() -> list[Served]:
+        served = list[Served]()
+        async with _connected(url, count) as http:
+            for repeat in range(repeats + 1):
+                began = time.perf_counter()
+                burst = await asyncio.gather(*(_ask(http, model, ask, number, began) for number in range(count)))
+                served += burst if repeat else []
+        return served
+
+    return Load(count, 0.0, tuple(asyncio.run(bursts())))
+
+
+def round_trip(url: str, count: int = 20) -> float:
+    """Median seconds of a request that asks for next to nothing (`/health`), sent the same way."""
+
+    async def trips() -> list[float]:
+        seconds = []
+        async with _connected(url, 1) as http:
+            for _ in range(count):
+                started = time.perf_counter()
+                await http.get("/health")
+                seconds.append(time.perf_counter() - started)
+        return seconds
+
+    return median(asyncio.run(trips()))
+
+
 async def _load(url: str, model: str, asks: Sequence[Ask], clients: int, seconds: float) -> Load:
-    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
     served = list[Served]()
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=_PATIENCE, trust_env=False) as http:
+    async with _connected(url, clients) as http:
         queue, began = _cycle(asks), time.perf_counter()
 
         async def client(number: int) -> None:
@@ -45,6 +76,15 @@ async def _load(url: str, model: str, asks: Sequence[Ask], clients: int, seconds
             first = failures.exceptions[0]
             raise AistackError(f"The server at {url} failed under {clients} clients: {first!r}") from None
     return Load(clients, seconds, tuple(sorted(served, key=lambda each: each.sent)))
+
+
+@asynccontextmanager
+async def _connected(url: str, clients: int) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with as many connections, opened beforehand: opening one takes longer than asking."""
+    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=_PATIENCE, trust_env=False) as http:
+        await asyncio.gather(*(http.get("/health") for _ in range(clients)))
+        yield http
 
 
 def _cycle(asks: Sequence[Ask]) -> Iterator[Ask]:

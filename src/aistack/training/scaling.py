@@ -121,6 +121,8 @@ _PILOT_SPREAD = 0.04
 """Assumed, relative: by how much one run's loss differs from a law with the right constants (its seed, its learning
 rate, and that the law's form is not quite true for models and runs a thousand times smaller than those it describes).
 """
+_FLAT = 0.995
+"""A pilot that is not even so little below the entropy of one token is taken to be there: it cannot be told from it."""
 _BEND = 8.0
 """Assumed: how sharply the loss bends. At 8, a run whose law meets the entropy of one token is 8% below both."""
 
@@ -152,25 +154,30 @@ def anchor(law: ScalingLaw, pilots: Sequence[Pilot], bytes_per_token: float, tok
     """Move the law's E, A and B to where `pilots` of another text lie; the exponents hold.
 
     A law counts nats a token, so all three are first scaled by the bytes that a token stands for here. Then what can
-    be learnt, A and B together, gets the one factor that fits the pilots best. From there each constant moves by
-    itself: for given exponents the law is linear in them, so this is Bayesian linear regression in closed form, with
-    the spreads above. A pilot near `token_entropy`, the loss of knowing only how often each token occurs, says little
-    and weighs little. Without pilots the scaled law stands as it is. Raises `BadInput` for tokens of no bytes.
+    be learnt, A and B together, gets the one factor that fits the pilots best, and keeps that factor's doubt. From
+    there each constant moves by itself: for given exponents the law is linear in them, so this is Bayesian linear
+    regression in closed form, with the spreads above. A pilot near `token_entropy`, the loss of knowing only how often
+    each token occurs, says little and weighs little. Without pilots the scaled law stands as it is. Raises `BadInput`
+    for tokens of no bytes.
     """
     if not bytes_per_token > 0:
         raise BadInput(f"A token of {bytes_per_token} bytes carries no text.")
     published = np.array([law.irreducible, law.size_scale, law.data_scale])
     prior = published * (bytes_per_token / MASSIVE_TEXT_BYTES_PER_TOKEN)
     terms = np.array([_terms(law, pilot.parameters, pilot.tokens) for pilot in pilots]).reshape(-1, 3)
-    measured = np.array([min(pilot.loss, 0.98 * token_entropy) for pilot in pilots])
+    measured = np.array([min(pilot.loss, _FLAT * token_entropy) for pilot in pilots])
     # the law that bends into what was measured, and how strongly an error of the one is an error of the other
     losses = (measured**-_BEND - token_entropy**-_BEND) ** (-1 / _BEND)
     weights = (_PILOT_SPREAD * measured * (losses / measured) ** (_BEND + 1)) ** -2.0
     reducible = terms[:, 1:] @ prior[1:]
-    if pilots:
-        prior[1:] *= max(1e-3, (weights * reducible) @ (losses - prior[0]) / ((weights * reducible) @ reducible))
+    known = (weights * reducible) @ reducible
+    factor = max(1e-3, (weights * reducible) @ (losses - prior[0]) / known) if pilots else 1.0
+    doubt = min(1.0, known**-0.5 / factor) if pilots else 0.0
+    prior *= np.array([1.0, factor, factor])
     spreads = prior * np.array([_IRREDUCIBLE_SPREAD, _SCALE_SPREAD, _SCALE_SPREAD])
-    covariance = np.linalg.inv(np.diag(spreads**-2.0) + terms.T * weights @ terms)
+    together = doubt * prior * np.array([0.0, 1.0, 1.0])
+    open_before = np.diag(spreads**2.0) + np.outer(together, together)
+    covariance = np.linalg.inv(np.linalg.inv(open_before) + terms.T * weights @ terms)
     fitted = prior + covariance @ (terms.T * weights @ (losses - terms @ prior))
     # pilots that contradict every law (more tokens, worse loss) must not make one in which learning hurts
     irreducible, size_scale, data_scale = (float(value) for value in np.maximum(fitted, 0.1 * prior))

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from aistack.catalog.architecture import ModelSpec
 from aistack.dive.stage import Context
+from aistack.files import read_json, write_json
 from aistack.frameworks.lab.shards import Shards, open_shards
 from aistack.frameworks.memory import Precision
 from aistack.hardware.machine import Machine
@@ -31,9 +32,9 @@ LOSS, BITS = "Final validation loss", "Bits per byte"
 CHECKPOINTS = 8
 """In a run; each comes with an evaluation."""
 
-_CALIBRATION, _TUNING, _PILOT, _WARMUP, _RESERVE = 0.03, 0.13, 0.07, 0.01, 0.03
+_CALIBRATION, _TUNING, _PILOT, _WARMUP, _RESERVE = 0.03, 0.13, 0.07, 0.02, 0.03
 """Shares of the stage's budget; the reserve is for what follows training, as are the seconds below."""
-_AFTER = 4.0
+_AFTER = 5.0
 _CALIBRATION_SHAPE, _CALIBRATION_BATCH = (160, 3), 4
 """Of the model whose speed gives the eager factor; no rung has this shape."""
 _PRUNED_SHARE = 0.75
@@ -100,7 +101,7 @@ class Desk:
         return choose(pace, candidates), candidates
 
     def recipe(self, planned: Mapping[str, Any]) -> Recipe:
-        """The final run's, from the plan."""
+        """The run that a plan describes."""
         spec = ladder.shape(planned["width"], planned["depth"], self.vocab, self.shards.seq_len)
         return plan.recipe(
             spec,
@@ -187,7 +188,22 @@ def _tune(desk: Desk, pace: Pace, near: ModelSpec) -> tuple[tuple[Trial, ...], R
     context = desk.context
     count = 3 if context.options.quick else 6
     seconds = _TUNING * context.budget / count / _PRUNED_SHARE
-    recipe = pace.recipe(ladder.below(near, 0), seconds, _CENTRE, desk.seed)
+    # kept, as a resumed plan measures the speed anew and would else try other runs than those already finished
+    stored = context.folder / "trials.json"
+    if not stored.exists():
+        wanted = pace.recipe(ladder.below(near, 0), seconds, _CENTRE, desk.seed)
+        write_json(
+            stored,
+            {
+                "width": wanted.spec.hidden,
+                "depth": wanted.spec.layers,
+                "steps": wanted.schedule.steps,
+                "batch": wanted.batch,
+                "dtype": wanted.dtype,
+                "rate_over_rule": _CENTRE,
+            },
+        )
+    recipe = desk.recipe(read_json(stored))
     words = f"Learning rates for {recipe.spec.parameters / 1e6:.1f} M parameters"
     with context.progress.task(words, total=count) as task:
 
@@ -233,7 +249,7 @@ def _settle_steps(desk: Desk, chosen: Candidate, over_rule: float, left: Callabl
     recipe = plan.recipe(chosen.spec, 1000, chosen.batch, desk.shards.seq_len, desk.dtype, over_rule, desk.seed)
     with context.progress.task("Timing the chosen model"):
         learner = Learner(recipe, desk.shards, context.device)
-        seconds = statistics.median(speed.measure(learner, _WARMUP * context.budget))
+        seconds = statistics.median(speed.measure(learner, _WARMUP * context.budget, least=5))
     predicted = chosen.step.seconds
     if not predicted / _OFF < seconds < predicted * _OFF:
         word = "slower" if seconds > predicted else "faster"
@@ -243,7 +259,8 @@ def _settle_steps(desk: Desk, chosen: Candidate, over_rule: float, left: Callabl
         )
     # an evaluation is forward passes, each about a third of a step; there is one with every checkpoint
     evaluations = CHECKPOINTS * max(1, desk.sequences // chosen.batch) / 3
-    return max(LEAST_STEPS, int(left() / seconds - evaluations))
+    # a few steps on a busy machine are no better a guess at the whole run's than the prediction: take the mean of both
+    return max(LEAST_STEPS, int(left() / (seconds * predicted) ** 0.5 - evaluations))
 
 
 def _predict_loss(desk: Desk, recipe: Recipe, runs: list[Pilot]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def draw(sizes: Sequence[Mapping[str, Any]], chosen: int) -> Figure:
     chart = altair.layer(
         shown.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x=x, y=altair.Y("low:Q"), y2="high:Q", color=colour),
         shown.mark_point(size=55).encode(x=x, y=y, color=colour),
-        shown.mark_text(dy=-12, color=INK, fontSize=10).encode(x=x, y=y, text="label:N"),
+        shown.mark_text(align="left", dx=6, dy=-8, color=INK, fontSize=10).encode(x=x, y=y, text="label:N"),
     )
     return Figure(
         layer="training",

@@ -54,7 +54,7 @@ def tune(
     backend = JournalFileBackend(str(journal), lock_obj=JournalFileOpenLock(str(journal)))
     study = optuna.create_study(
         storage=JournalStorage(backend),
-        study_name="learning rate",
+        study_name=recipe.fingerprint,
         load_if_exists=True,
         sampler=optuna.samplers.TPESampler(seed=recipe.seed, n_startup_trials=3),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=2),

@@ -119,3 +119,12 @@ def test_the_fit_finds_the_constants_behind_noisy_times(disturbed: int) -> None:
     assert found.operand_bandwidth == pytest.approx(RATE.operand_bandwidth, rel=0.15)
     assert found.vector_bandwidth == pytest.approx(RATE.vector_bandwidth, rel=0.15)
     assert found.overhead == pytest.approx(RATE.overhead, abs=1e-6)
+
+
+def test_no_disturbance_makes_a_machine_faster_than_twice_what_it_showed() -> None:
+    # every product took as long as every other: nothing that grows with FLOP or bytes can be seen
+    products = [Product(*shape, "float32") for shape in ((1, 512, 512), (4, 512, 512), (64, 64, 64), (256, 256, 256))]
+    products += [Product(1024, 512, 512, "float32")]
+    found = fit(dict.fromkeys(products, 8e-3), 1e-6)
+    assert found.peak <= 2 * max(product.flop for product in products) / 8e-3 * (1 + 1e-9)
+    assert found.vector_bandwidth <= 2 * max(product.bytes for product in products) / 8e-3 * (1 + 1e-9)

@@ -86,3 +86,10 @@ def test_an_interval_holds_its_prediction() -> None:
     low, high = interval(10.0, [1.1, 1.2, 1.3])
     assert low == 10.0
     assert 12.5 < high <= 13.0
+
+
+def test_a_constant_keeps_its_least_value() -> None:
+    # the best line through these falls; held at a least slope, the rest is left to the level
+    level, slope = fit_times([[1.0, 1.0, 1.0], [1.0, 2.0, 3.0]], [3.0, 3.0, 3.0], least=(0.0, 0.5))
+    assert slope == pytest.approx(0.5)
+    assert 1.0 < level < 3.0

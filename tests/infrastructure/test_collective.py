@@ -152,3 +152,8 @@ def test_the_footprint_of_a_kilowatt_hour() -> None:
         power.estimate(joules, 0.9, 0.0, 0.0)
     with pytest.raises(BadInput):
         power.estimate(-1.0, 1.1, 0.0, 0.0)
+
+
+def test_no_disturbance_makes_a_channel_faster_than_twice_what_it_showed() -> None:
+    found = channel.fit([(1, size, 4e-3) for size in (1e3, 1e4, 1e5, 1e6)])
+    assert found.bandwidth == pytest.approx(2 * 1e6 / 4e-3)

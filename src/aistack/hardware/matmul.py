@@ -15,10 +15,6 @@ from aistack.hardware.machine import MatmulRate
 ELEMENT_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 """Bytes of one element of each number format that a dense product is priced in."""
 
-# A cost too small to show in any measured time still needs a finite rate: these are beyond every machine's.
-_BEYOND_FLOP_RATE = 1e21
-_BEYOND_BANDWIDTH = 1e17
-
 
 @dataclass(frozen=True)
 class Product:
@@ -63,8 +59,9 @@ def fit(seconds: Mapping[Product, float], launch_overhead: float) -> MatmulRate:
     """The constants of one number format that come nearest to the measured `seconds` of its products.
 
     The times are taken to be: a fixed part, plus FLOP over the peak, plus bytes over the bandwidth, where a product
-    by a matrix pays something extra a byte for repacking. Measure products that differ in all of these: by vectors,
-    by few rows, and large. `ValueError` where they are fewer than the four constants.
+    by a matrix pays something extra a byte for repacking. No rate comes out at more than twice the best that any of
+    the products showed, however much the times were disturbed. Measure products that differ in all of these: by
+    vectors, by few rows, and large. `ValueError` where they are fewer than the four constants.
     """
     products = list(seconds)
     columns = (
@@ -73,10 +70,13 @@ def fit(seconds: Mapping[Product, float], launch_overhead: float) -> MatmulRate:
         [0.0 if product.by_vector else product.bytes for product in products],
         [1.0 for _ in products],
     )
-    per_flop, per_byte, repacking, fixed = fit_times(columns, list(seconds.values()))
+    best_flop_rate = max(product.flop / taken for product, taken in seconds.items())
+    best_bandwidth = max(product.bytes / taken for product, taken in seconds.items())
+    least = (1 / (2 * best_flop_rate), 1 / (2 * best_bandwidth), 0.0, 0.0)
+    per_flop, per_byte, repacking, fixed = fit_times(columns, list(seconds.values()), least)
     return MatmulRate(
-        peak=1 / max(per_flop, 1 / _BEYOND_FLOP_RATE),
-        operand_bandwidth=1 / max(per_byte + repacking, 1 / _BEYOND_BANDWIDTH),
-        vector_bandwidth=1 / max(per_byte, 1 / _BEYOND_BANDWIDTH),
+        peak=1 / per_flop,
+        operand_bandwidth=1 / (per_byte + repacking),
+        vector_bandwidth=1 / per_byte,
         overhead=max(0.0, fixed - launch_overhead),
     )

@@ -10,9 +10,6 @@ from typing import Any
 from aistack.errors import BadInput
 from aistack.hardware.fit import fit_times
 
-# A cost too small to show in any measured time still needs a finite bandwidth: this is beyond every channel's.
-_BEYOND_BANDWIDTH = 1e17
-
 
 @dataclass(frozen=True)
 class Channel:
@@ -58,10 +55,13 @@ def fit(transfers: Sequence[tuple[float, float, float]]) -> Channel:
     """The channel that comes nearest to measured transfers, each relative to its own time.
 
     A transfer is (steps, bytes, seconds): how often the latency was paid, what passed the channel, what it took.
-    Small and large transfers count alike, so both constants are well settled. `ValueError` for fewer than two.
+    Small and large transfers count alike, so both constants are well settled. The bandwidth is at most twice the best
+    that any transfer showed, however much the times were disturbed. `ValueError` for fewer than two transfers.
     """
+    best = max(size / seconds for _, size, seconds in transfers)
     latency, per_byte = fit_times(
         ([steps for steps, _, _ in transfers], [size for _, size, _ in transfers]),
         [seconds for _, _, seconds in transfers],
+        least=(0.0, 1 / (2 * best)),
     )
-    return Channel(latency, 1 / max(per_byte, 1 / _BEYOND_BANDWIDTH))
+    return Channel(latency, 1 / per_byte)

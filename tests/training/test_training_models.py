@@ -160,6 +160,16 @@ def test_more_time_never_makes_the_chosen_model_worse() -> None:
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
 
 
+def test_a_large_model_is_not_chosen_for_steps_that_there_is_no_time_for() -> None:
+    pace = Pace(MACHINE, 256, "bfloat16", {})
+    for seconds in (1e-3, 0.1, 0.3, 1.0, 3.0):
+        candidates = [plan.estimate(pace, spec, seconds, LAWS, 8e6) for spec in ladder(4096, 256)]
+        best = choose(pace, candidates)
+        assert all(each.tokens == pytest.approx(seconds * each.step.tokens_per_second) for each in candidates)
+        if best.spec != candidates[0].spec:
+            assert plan.LEAST_STEPS * best.step.seconds <= seconds * (1 + 1e-9)
+
+
 def test_a_model_that_does_not_fit_is_not_chosen() -> None:
     def best_with(bytes_of_memory: float) -> plan.Candidate:
         pace = Pace(replace(MACHINE, memory=bytes_of_memory), 256, "bfloat16", {})

@@ -92,18 +92,26 @@ class Candidate:
     """Tokens trained on in the time."""
     forecast: Forecast
 
+    @property
+    def enough(self) -> bool:
+        """Whether the time is enough for a run at all."""
+        return self.tokens >= LEAST_STEPS * self.step.tokens
+
 
 def estimate(pace: Pace, spec: ModelSpec, seconds: float, laws: Sequence[Anchored], unique_tokens: float) -> Candidate:
     """What training `spec` for `seconds` would come to. Tokens beyond the text's own are repeats and count for less."""
     batch = pace.batch(spec, seconds)
     step = pace.step(spec, batch)
-    tokens = max(seconds * step.tokens_per_second, float(LEAST_STEPS * step.tokens))
+    tokens = seconds * step.tokens_per_second
     worth = float(effective_tokens(tokens, unique_tokens))
     return Candidate(spec, batch, step, pace.memory(spec, batch), tokens, forecast(laws, spec.parameters, worth))
 
 
 def choose(pace: Pace, candidates: Sequence[Candidate]) -> Candidate:
-    """The candidate of least predicted loss among those that fit into memory; `DoesNotFit` where none does."""
+    """The candidate of least predicted loss among those that fit into memory and time.
+
+    Where the time is enough for none it is the fastest. Raises `DoesNotFit` where none fits into memory.
+    """
     fitting = [each for each in candidates if pace.fits(each.spec, each.batch)]
     if not fitting:
         least = min(each.memory for each in candidates)
@@ -111,4 +119,7 @@ def choose(pace: Pace, candidates: Sequence[Candidate]) -> Candidate:
             f"Training the smallest model takes {least / 1e9:.1f} GB, more than {_USABLE_MEMORY:.0%} of the "
             f"{pace.machine.memory / 1e9:.1f} GB that this machine has."
         )
-    return min(fitting, key=lambda each: each.forecast.loss)
+    enough = [each for each in fitting if each.enough]
+    if not enough:
+        return min(fitting, key=lambda each: each.step.seconds)
+    return min(enough, key=lambda each: each.forecast.loss)

@@ -147,7 +147,8 @@ class Anchored:
         loss = _bent(law, self.ceiling)
         open_constants = float(terms @ self.covariance @ terms) ** 0.5 * (loss / law) ** (_BEND + 1)
         reach = _NINETY_PERCENT * (open_constants**2 + (_PILOT_SPREAD * loss) ** 2) ** 0.5
-        return Forecast(loss, max(loss - reach, 0.0), loss + reach)
+        highest = (1 + _NINETY_PERCENT * _PILOT_SPREAD) * self.ceiling
+        return Forecast(loss, max(loss - reach, 0.0), min(loss + reach, highest))
 
 
 def anchor(law: ScalingLaw, pilots: Sequence[Pilot], bytes_per_token: float, token_entropy: float = np.inf) -> Anchored:

@@ -156,7 +156,7 @@ def make(desk: Desk) -> dict[str, Any]:
         "trial_rule": rule,
         "trial_parameters": trial_recipe.spec.parameters,
         "pilots": [asdict(one) for one in runs],
-        "sizes": [_size_row(each) for each in candidates],
+        "sizes": [_size_row(each) for each in candidates if each.enough or each is chosen],
     }
     recipe = desk.recipe(planned)
     planned |= {"learning_rate": recipe.schedule.peak, "tokens": recipe.tokens}

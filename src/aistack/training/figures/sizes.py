@@ -73,13 +73,15 @@ def _leave_room(rows: list[dict[str, Any]], chosen: int) -> None:
     labelled = [float(chosen)]
     for row in rows:
         size = row["parameters"]
-        if size != chosen and any(other / 1.4 < size < other * 1.4 for other in labelled):
+        if size != chosen and any(other / 1.6 < size < other * 1.6 for other in labelled):
             row["label"] = ""
         else:
             labelled.append(size)
 
 
 def _trade(rows: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> str:
+    if len(rows) == 1:
+        return "there is time for no other"
     if best is rows[0]:
         return "larger ones would see too few tokens"
     if best is rows[-1]:

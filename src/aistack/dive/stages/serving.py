@@ -254,7 +254,6 @@ def _steps(predictor: Predictor, todo: Plan) -> list[dict[str, Any]]:
 def _larger(context: Context, predictor: Predictor) -> list[dict[str, Any]]:
     """Decode steps of a model that no cache holds, in single precision and in int8."""
     from aistack.serving.lab import decode
-    from aistack.serving.lab.server import engine_threads
 
     rows, held, batches = list[dict[str, Any]](), 64, (1, 8)
     for form, rate in (("float32", None), ("int8", predictor.rate)):
@@ -271,7 +270,7 @@ def _larger(context: Context, predictor: Predictor) -> list[dict[str, Any]]:
             model = decode.build(LARGER, form == "int8", context.device)
             for row in rows:
                 if row["format"] == form:
-                    seconds = decode.measure(model, row["batch"], held, 12, engine_threads())
+                    seconds = decode.measure(model, row["batch"], held, 12)
                     row["measured"] = median(seconds)
                     context.ledger.measure(row.pop("quantity"), row["measured"], seconds)
     return rows

@@ -43,7 +43,7 @@ def draw(levels: Sequence[Mapping[str, Mapping[str, float]]]) -> Figure:
         base = altair.Chart(altair.Data(values=rows)).encode(x=x)
 
         def y(field: str, scaled: altair.Scale = scaled) -> altair.Y:
-            return altair.Y(f"{field}:Q", scale=scaled, axis=altair.Axis(title=None, tickCount=5, format="~s"))
+            return altair.Y(f"{field}:Q", scale=scaled, axis=altair.Axis(title=None, tickCount=5, format=",~f"))
 
         layers = [
             base.mark_line(color=MUTED, strokeWidth=1, strokeDash=[3, 3]).encode(y=y("predicted")),
@@ -52,15 +52,14 @@ def draw(levels: Sequence[Mapping[str, Mapping[str, float]]]) -> Figure:
             base.mark_point(color=HUES["serving"], size=60).encode(y=y("measured")),
         ]
         if quantity == "throughput":
-            edge = altair.Chart(altair.Data(values=rows[:1])).encode(x=x)
-            above = rows[0]["measured"] >= rows[0]["predicted"]
+            edge = altair.Chart(altair.Data(values=rows[-1:])).encode(x=x)
+            names = [("predicted", INK), ("measured", HUES["serving"])]
+            upper, lower = sorted(names, key=lambda name: -rows[-1][name[0]])
             layers += [
-                edge.mark_text(dy=-14 if above else 16, color=HUES["serving"]).encode(
-                    y=y("measured"), text=altair.value("measured")
+                edge.mark_text(align="right", dx=-10, dy=-8, color=upper[1]).encode(
+                    y=y(upper[0]), text=altair.value(upper[0])
                 ),
-                edge.mark_text(dy=16 if above else -14, color=INK).encode(
-                    y=y("predicted"), text=altair.value("predicted")
-                ),
+                edge.mark_text(dx=8, dy=32, color=lower[1]).encode(y=y(lower[0]), text=altair.value(lower[0])),
             ]
         panels.append(
             altair.layer(*layers).properties(
@@ -79,7 +78,7 @@ def draw(levels: Sequence[Mapping[str, Mapping[str, float]]]) -> Figure:
         source="Predicted: the engine's schedule played through with step times from this machine's rates and the "
         "host's share calibrated on short bursts. Measured by streaming clients over HTTP on this machine.",
         alt="; ".join(
-            f"{count} clients: {text(level['measured']['throughput'], 'token/s')}, "
+            f"{count} client{'s' if count > 1 else ''}: {text(level['measured']['throughput'], 'token/s')}, "
             f"{text(level['measured']['time_per_output_token'], 's')} a token, "
             f"{text(level['measured']['time_to_first_token'], 's')} to the first"
             for count, level in zip(counts, levels, strict=True)

@@ -24,10 +24,13 @@ def build(spec: ModelSpec, int8: bool, device: str) -> Transformer:
     return model.to(device)
 
 
-def measure(model: Transformer, batch: int, context: int, steps: int, threads: int) -> list[float]:
-    """Seconds of each of `steps` decode steps of `batch` sequences that hold about `context` tokens each."""
+def measure(model: Transformer, batch: int, context: int, steps: int, threads: int | None = None) -> list[float]:
+    """Seconds of each of `steps` decode steps of `batch` sequences that hold about `context` tokens each.
+
+    Computed with so many CPU threads, or with as many as PyTorch is set to.
+    """
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads or before)
     try:
         return _steps(model, batch, context, steps)
     finally:

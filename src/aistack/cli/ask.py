@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,7 @@ import typer
 from aistack.errors import BadInput
 
 if TYPE_CHECKING:
-    from aistack.applications.lab.assistant import Answer, Quote
+    from aistack.applications.lab.assistant import Answer
 
 
 def ask(
@@ -64,40 +63,35 @@ def ask(
 
 
 def _print(answer: Answer) -> None:
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    out = Console(highlight=False, markup=False, emoji=False)
+    out.width = min(out.width, 80)
     if not answer.passages:
-        typer.echo("Nothing in the text or the book has a word of this question. Try other words.")
+        out.print("Nothing in the text or the book has a word of this question. Try other words.")
         return
     for quote in answer.quotes:
-        typer.echo(f"{_wrapped(_lit(quote), '  ')} [{quote.citation}]\n")
+        text = Text(f"{quote.text} [{quote.citation}]")
+        for start, end in quote.highlights:
+            text.stylize("bold", start, end)
+        out.print(Padding(text, (0, 0, 1, 2)))
     for number, found in enumerate(answer.passages, start=1):
-        typer.secho(
-            _wrapped(f"[{number}] {found.passage.source} ({found.passage.licence})", "    ", first=""), dim=True
-        )
+        out.print(Text(f"[{number}] {found.passage.source} ({found.passage.licence})", "dim"))
+    if answer.generated is None:
+        return
     made = answer.generated
-    if made is None:
-        return
-    typer.echo("")
+    out.print()
     if made.checked is None:
-        typer.echo(_wrapped(f"No generated answer: {made.problem}", "  ", first=""))
+        out.print(f"No generated answer: {made.problem}")
         return
-    about = (
-        f"{made.model} wrote, from the first {made.prompt_passages} of these; the passages are the answer, this is not:"
+    out.print(
+        f"{made.model} wrote, from the first {made.prompt_passages} of these (the passages are the answer, not this):"
     )
-    typer.echo(_wrapped(about, "", first=""))
-    typer.echo(_wrapped(made.checked.text or "(nothing)", "  "))
-    share = f"{made.checked.support:.0%} of its longer words occur in the passages"
-    refused = "".join(f" [{number}]" for number in made.checked.refused)
-    typer.echo(_wrapped(f"{share}{f'; citations of nothing, removed:{refused}' if refused else ''}.", "", first=""))
-
-
-def _lit(quote: Quote) -> str:
-    """The quotation with its highlights in bold; in a pipe the styles are dropped by `echo`."""
-    text, last = "", 0
-    for start, end in quote.highlights:
-        text += quote.text[last:start] + typer.style(quote.text[start:end], bold=True)
-        last = end
-    return text + quote.text[last:]
-
-
-def _wrapped(text: str, indent: str, first: str | None = None) -> str:
-    return textwrap.fill(text, 78, initial_indent=indent if first is None else first, subsequent_indent=indent)
+    out.print(Padding(Text(made.checked.text or "(nothing)"), (1, 0, 1, 2)))
+    removed = ", ".join(f"[{number}]" for number in made.checked.refused)
+    out.print(
+        f"{made.checked.support:.0%} of its longer words occur in the passages."
+        f"{f' Citations of nothing, removed: {removed}.' if removed else ''}"
+    )

@@ -8,7 +8,7 @@ from typing import Any
 from aistack.drawing import HUES, Figure
 from aistack.drawing.theme import MUTED
 
-_WORDS = {"lexical": "words (BM25)", "dense": "vectors", "hybrid": "both, fused"}
+_WORDS = {"lexical": "words (BM25)", "dense": "vectors", "hybrid": "both together"}
 
 
 def draw(modes: Sequence[Mapping[str, Any]], passages: int) -> Figure:

@@ -39,13 +39,13 @@ def draw(curves: Sequence[Mapping[str, Any]], k: int) -> Figure:
     dots = altair.Chart(altair.Data(values=points)).encode(x=x, color=colour)
     ends = [curve["prediction"][0] | {"search": name} for curve, name in zip(curves, series, strict=True)]
     chart = altair.layer(
-        line.mark_area(opacity=0.13).encode(y=altair.Y("low:Q"), y2="high:Q", fill=colour),
+        line.mark_area(opacity=0.15).encode(y=altair.Y("low:Q"), y2="high:Q"),
         line.mark_line(strokeDash=[5, 3]).encode(y=y),
         dots.mark_rule(strokeWidth=1.5).encode(y=altair.Y("low:Q"), y2="high:Q"),
         dots.transform_filter("datum.kind === 'pilot'")
         .mark_point(filled=False, fill=PAPER, strokeWidth=1.5, size=50)
         .encode(y=y),
-        dots.transform_filter("datum.kind === 'measured'").mark_point(size=60).encode(y=y, fill=colour),
+        dots.transform_filter("datum.kind === 'measured'").mark_point(size=60).encode(y=y),
         altair.Chart(altair.Data(values=ends))
         .mark_text(align="left", dx=4, dy=-14)
         .encode(x=x, y=altair.Y("high:Q"), text="search:N", color=colour),

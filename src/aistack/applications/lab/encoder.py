@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ class MiniLM:
         device = self._words.device
         ids = torch.tensor([each.ids for each in pieces], device=device)
         mask = torch.tensor([each.attention_mask for each in pieces], dtype=torch.bool, device=device)
-        with torch.inference_mode():
+        with torch.inference_mode(), _flash_attention():
             embedded = self._words[ids] + self._positions[: ids.shape[1]]
             normed = functional.layer_norm(embedded, (SHAPE.width,), *self._norm, eps=1e-12)
             hidden = self._encoder(normed.to(self._dtype), src_key_padding_mask=~mask)
@@ -114,6 +115,19 @@ class MiniLM:
             mean = (hidden.float() * kept).sum(dim=1) / kept.sum(dim=1)
             vectors: Vectors = functional.normalize(mean).cpu().numpy()
         return vectors
+
+
+@contextmanager
+def _flash_attention() -> Iterator[None]:
+    """PyTorch's fused encoder layer spends half its time on a masked softmax; unfused it takes flash attention."""
+    from torch.backends import mha
+
+    before = mha.get_fastpath_enabled()
+    mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        mha.set_fastpath_enabled(before)
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[int]]:

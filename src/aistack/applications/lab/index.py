@@ -167,6 +167,8 @@ def build(path: Path, passages: Sequence[Passage], vectors: Mapping[int, NDArray
                 )
                 connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
                 connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+            # merging left pages unused
+            connection.execute("VACUUM")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error

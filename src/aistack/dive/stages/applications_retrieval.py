@@ -161,7 +161,7 @@ def by_vectors(context: Context, material: Material, path: Path) -> tuple[Vector
     for mode in modes:
         context.ledger.measure(PART[mode], float(retrieval.recall_at(whole.runs[mode].ranks, K).mean()))
     points = [_point(pilot, "dense", "pilot", context), _point(whole, "dense", "measured", context)]
-    curve = _curve(context, ranked["dense"], len(material.passages), len(rest))
+    curve = _curve(context, ranked["dense"], len(vectors), len(rest))
     return vectors, {
         "modes": [_quality(whole, mode, context) for mode in every],
         "dense_passages": whole.passages,

@@ -13,12 +13,13 @@ IDS = [each.id for each in ACCELERATORS]
 
 # Matrix-engine FLOP per clock and multiprocessor in 16-bit formats, dense, sums in 32 bits, as the architecture papers
 # of the vendors give them: NVIDIA V100, A100 and H100 (8x64, 4x256, 4x512 FMA), Turing, GA102 and Ada (boards for data
-# centres; GeForce runs at half), AMD CDNA 2, 3 and 4 (1024, 2048, 4096).
+# centres; GeForce and A10G run at half), AMD CDNA 2, 3 and 4 (1024, 2048, 4096).
 FLOP_PER_CLOCK = {
     "v100-sxm2-32gb": 1024,
     "v100-pcie-16gb": 1024,
     "t4": 1024,
     "a10": 1024,
+    "a10g": 512,
     "a40": 1024,
     "a30": 2048,
     "a100-sxm4-40gb": 2048,

@@ -58,3 +58,10 @@ def test_reads_well() -> None:
     assert units.text(0.004, "USD") == "$0.004"
     assert units.text(814e-6, "m2") == "814 mm2"
     assert units.text(132, "SM") == "132 SM"
+
+
+def test_a_range_names_a_shared_unit_once() -> None:
+    assert units.span(1e-3, 2e-3, "s") == "1 to 2 ms"
+    assert units.span(5e-4, 2e-3, "s") == "500 µs to 2 ms"
+    assert units.span(6186, 13_700, "token/s") == "6,186 tokens/s to 13.7 k tokens/s"
+    assert units.span(1, 2, "USD") == "$1 to $2"

@@ -158,6 +158,13 @@ def text(value: float, unit: str, digits: int = 3) -> str:
     return _with(value, table, digits, per)
 
 
+def span(low: float, high: float, unit: str, digits: int = 3) -> str:
+    """Print a range, naming a unit that both ends share once: `span(1e-3, 2e-3, "s") == "1 to 2 ms"`."""
+    first, second = text(low, unit, digits), text(high, unit, digits)
+    (number, _, above), (_, _, below) = first.partition(" "), second.partition(" ")
+    return f"{number if above == below else first} to {second}"
+
+
 def _scale_of_symbol(symbol: str, whole: str) -> tuple[float, str]:
     base = _BASES.get(symbol)
     if base is not None:

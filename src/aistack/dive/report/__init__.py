@@ -57,6 +57,7 @@ def page(run: Run) -> str:
         loader=PackageLoader("aistack.dive", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["quantity"] = units.text
+    environment.filters["span"] = units.span
     environment.filters["ratio"] = ratio_text
     results = run.results()
     number = 1

@@ -90,7 +90,7 @@ def test_the_stage_on_prose_with_an_endpoint(
         figure.save(tmp_path / f"{number}.svg")
         assert figure.table and "<svg" in figure.svg
 
-    run.finish(Result("applications", context.ledger.entries, outputs, 1.0, 1.0))
+    run.finish(Result("applications", context.ledger.entries, outputs, 1.0, 1.0, None))
     _ask_the_run(run, server)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aistack import catalog
 from aistack.applications import economics, energy
 from aistack.applications.lab.meter import Meter
 
@@ -70,9 +71,9 @@ def test_gpu_power_is_summed_over_time(tmp_path: Path) -> None:
 
 def test_energy_from_processor_time() -> None:
     """A core for an hour at 3.7 W is 3.7 Wh; always assumed, never measured."""
-    found = energy.estimate(3600)
+    found = energy.estimate(3600, catalog.record("power", "server-thread-full-load"))
     assert found.joules == pytest.approx(3.7 * 3600)
-    assert found.low < found.joules < found.high and found.kind == "assumed" and "SPECpower" in found.source
+    assert found.low < found.joules < found.high and found.kind == "assumed"
     assert energy.metered(5.0).kind == "measured"
 
 
@@ -82,9 +83,9 @@ def test_the_assumed_power_is_its_sources_median() -> None:
         3.685, 4.063, 5.422, 2.604, 1.693, 1.957, 2.282, 8.961, 4.482, 2.527, 1.693, 1.693, 1.693, 1.693, 5.595,
         3.758, 5.557, 8.631, 4.160, 4.104,
     ]  # fmt: skip
-    ordered = sorted(watts)
-    assert (ordered[9] + ordered[10]) / 2 == pytest.approx(energy.WATTS_PER_CORE, abs=0.05)
-    assert pytest.approx((ordered[0], ordered[-1]), abs=0.05) == energy.WATTS_PER_CORE_RANGE
+    ordered, core = sorted(watts), catalog.record("power", "server-thread-full-load").values
+    assert (ordered[9] + ordered[10]) / 2 == pytest.approx(core["value"].si, abs=0.05)
+    assert pytest.approx((ordered[0], ordered[-1]), abs=0.05) == (core["low"].si, core["high"].si)
 
 
 def test_price_of_tokens() -> None:

@@ -25,7 +25,7 @@ def test_the_numbers_of_entries() -> None:
     assert count["format"] == 29
     assert (count["latency"], count["link-measurement"], count["topology"]) == (38, 11, 5)
     assert (count["pue"], count["wue"], count["embodied-carbon"]) == (26, 8, 15)
-    assert (count["operation-energy"], count["memory-energy"], count["link-energy"], count["power"]) == (23, 13, 13, 10)
+    assert (count["operation-energy"], count["memory-energy"], count["link-energy"], count["power"]) == (23, 13, 13, 11)
     assert len(prices.rentals()) == 510
     assert len({row.provider for row in prices.rentals()}) == 23
     assert len(prices.purchases()) == 36

@@ -33,7 +33,7 @@ def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for quantity in range(3):
             ledger.predict(f"{layer} {quantity}", 1.0, "s", "by hand", interval=(0.5, 1.5))
             ledger.measure(f"{layer} {quantity}", 0.8 + number / 5, spread=[0.7, 0.8 + number / 5, 2])
-        made.finish(Result(layer, ledger.entries, {}, 1.0, 1.0))
+        made.finish(Result(layer, ledger.entries, {}, 1.0, 1.0, 3.7))
     entries = [entry for result in made.results() for entry in result.entries]
     with pytest.MonkeyPatch.context() as patch:
         stage = SimpleNamespace(figures=lambda outputs: [overview.draw(entries)])

@@ -27,7 +27,7 @@ def _result(layer: str, measured: float = 2.0) -> Result:
     ledger = Ledger(layer)  # type: ignore[arg-type]
     ledger.predict(f"{layer} <time>", 1.0, "s", "by & by", interval=(0.5, 1.5))
     ledger.measure(f"{layer} <time>", measured, spread=[measured, 2 * measured])
-    return Result(layer, ledger.entries, {"x": 1}, 1.5, 1.0)  # type: ignore[arg-type]
+    return Result(layer, ledger.entries, {"x": 1}, 1.5, 1.0, None)  # type: ignore[arg-type]
 
 
 @pytest.fixture

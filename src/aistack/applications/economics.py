@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-USD_PER_JOULE = 0.125 / 3.6e6
-USD_PER_JOULE_SOURCE = "U.S. average retail price of electricity in 2022, 12.5 cents/kWh (EIA, as cited by Statista)"
-
 
 def estimate(throughput: float, usd_per_second: float) -> float:
     """US dollars for a million tokens: 10^6 tokens over `throughput` (token/s), times `usd_per_second`.

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WATTS_PER_CORE = 3.7
-WATTS_PER_CORE_RANGE = (1.7, 9.0)
-WATTS_PER_CORE_SOURCE = (
-    "Cloud Carbon Footprint, ccf-coefficients, output/coefficients-aws-use.csv (2026-03): full-load watts per hardware "
-    "thread of whole servers in SPECpower_ssj2008 results, median and range over 20 processor families"
-)
+from aistack.catalog import Record
 
 
 @dataclass(frozen=True)
@@ -24,14 +19,14 @@ class Energy:
     source: str
 
 
-def estimate(cpu_seconds: float, watts: float = WATTS_PER_CORE) -> Energy:
-    """Joules of so much processor time, summed over cores: time times `watts` a busy core, memory and fans included.
+def estimate(cpu_seconds: float, core: Record) -> Energy:
+    """Joules of so much processor time, summed over cores: time times the power of a busy `core`.
 
-    The interval is the range over server processors at full load. Left out: what the machine draws while idle, and
-    accelerators. The power is assumed, so this is never a measurement.
+    `core` is a record of watts with `value`, `low` and `high`, which span the interval. Left out: what the machine
+    draws while idle, and accelerators. The power is assumed of this machine, so this is never a measurement.
     """
-    low, high = (min(watts, WATTS_PER_CORE_RANGE[0]), max(watts, WATTS_PER_CORE_RANGE[1]))
-    return Energy(cpu_seconds * watts, cpu_seconds * low, cpu_seconds * high, "assumed", WATTS_PER_CORE_SOURCE)
+    watts, low, high = (core.values[name].si for name in ("value", "low", "high"))
+    return Energy(cpu_seconds * watts, cpu_seconds * low, cpu_seconds * high, "assumed", f"catalog: {core.id}")
 
 
 def metered(joules: float) -> Energy:

@@ -60,6 +60,12 @@ class MeasuredPower(Record):
     values: Annotated[dict[str, Annotated[Fact, measures("W", "1", high=1e9)]], Field(min_length=1)]
 
 
+class Electricity(Record):
+    """What electricity costs."""
+
+    values: Annotated[dict[str, Annotated[Fact, measures("USD/J", high=1e-6)]], Field(min_length=1)]
+
+
 class Storage(Record):
     """Prices, rates and latencies of storage."""
 
@@ -76,6 +82,7 @@ KINDS: tuple[Kind[Record], ...] = (
     _table(Energy, "memory-energy", "memory_energy.yaml", "energy per bit of memories"),
     _table(Energy, "link-energy", "link_energy.yaml", "energy per bit of links"),
     _table(MeasuredPower, "power", "measured_power.yaml", "power that was measured"),
+    _table(Electricity, "electricity", "electricity.yaml", "prices of electricity"),
     _table(EmbodiedCarbon, "embodied-carbon", "embodied_carbon.yaml", "emissions and materials of making hardware"),
     _table(Storage, "storage", "storage.yaml", "prices and performance of storage"),
 )

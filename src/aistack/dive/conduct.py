@@ -7,11 +7,11 @@ import importlib
 import importlib.metadata
 import os
 import platform
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from aistack.applications.lab.meter import Meter
 from aistack.dive import report
 from aistack.dive.ledger import Ledger
 from aistack.dive.progress import Progress
@@ -81,18 +81,15 @@ def _run_stage(run: Run, layer: Layer, progress: Progress) -> Result:
         earlier={result.layer: result.outputs for result in finished},
         seconds={result.layer: result.seconds for result in finished},
         cpu_seconds={result.layer: result.cpu_seconds for result in finished},
+        joules={result.layer: result.joules for result in finished},
     )
-    started, used = time.perf_counter(), _cpu_seconds()
-    outputs: Outputs = stage_module(layer).run(context)
+    with Meter() as meter:
+        outputs: Outputs = stage_module(layer).run(context)
     unmeasured = [entry.quantity for entry in ledger.entries if entry.measured is None]
     if unmeasured:
         raise RuntimeError(f"The {layer} stage predicted but never measured: {', '.join(unmeasured)}.")
-    return Result(layer, ledger.entries, outputs, time.perf_counter() - started, _cpu_seconds() - used)
-
-
-def _cpu_seconds() -> float:
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    used = meter.reading
+    return Result(layer, ledger.entries, outputs, used.seconds, used.cpu_seconds, used.joules)
 
 
 @contextmanager

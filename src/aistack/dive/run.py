@@ -42,6 +42,8 @@ class Result:
     """Wall time of the attempt that finished."""
     cpu_seconds: float
     """Processor time of this process and its children in that attempt."""
+    joules: float | None
+    """Energy of the machine in that attempt; None where it has no meter."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Run:
                 outputs=dict(stored["outputs"]),
                 seconds=float(stored["seconds"]),
                 cpu_seconds=float(stored["cpu_seconds"]),
+                joules=None if stored["joules"] is None else float(stored["joules"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(
@@ -97,6 +100,7 @@ class Run:
             {
                 "seconds": result.seconds,
                 "cpu_seconds": result.cpu_seconds,
+                "joules": result.joules,
                 "ledger": [asdict(entry) for entry in result.entries],
                 "outputs": result.outputs,
             },

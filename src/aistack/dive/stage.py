@@ -43,6 +43,8 @@ class Context:
     """Wall time that each stage before this one took."""
     cpu_seconds: Mapping[Layer, float] = field(default_factory=dict)
     """Processor time of each stage before this one."""
+    joules: Mapping[Layer, float | None] = field(default_factory=dict)
+    """Energy of each stage before this one; None where this machine has no meter."""
 
     @property
     def folder(self) -> Path:

@@ -35,6 +35,7 @@ def ledger_json(run: Run) -> str:
                     "layer": result.layer,
                     "seconds": result.seconds,
                     "cpu_seconds": result.cpu_seconds,
+                    "joules": result.joules,
                     "entries": [{**entry.__dict__, "ratio": entry.ratio} for entry in result.entries],
                 }
                 for result in run.results()

@@ -12,30 +12,36 @@ from aistack.drawing import LAYERS
 from aistack.hardware.machine import Machine
 from aistack.infrastructure import power
 
-PUE, GRID = "industry-2025", "WORLD"
-"""Where the machine stands is not known: an average data centre on the average grid, both assumed."""
+PUE, GRID, PRICE = "industry-2025", "WORLD", "usa-retail-2022"
+"""Where the machine stands is not known: an average data centre on an average grid, all assumed."""
+CORE = "server-thread-full-load"
+"""What a busy core draws is not known either where there is no meter."""
 
 
 def account(context: Context, own: Reading) -> Outputs:
-    """What every layer used: processor time as measured, energy assumed from it (metered, where this machine can, for
-    this layer), carbon and cost by the catalog's averages.
+    """What every layer used: processor time and, where this machine has a meter, energy as measured; energy assumed
+    from processor time where it has none; carbon and cost by the catalog's averages.
     """
     pue, grid = catalog.pue(PUE), catalog.grid(GRID)
-    times = {
-        layer: (context.seconds[layer], context.cpu_seconds[layer])
+    core, price = catalog.record("power", CORE), catalog.record("electricity", PRICE)
+    used = {
+        layer: (context.seconds[layer], context.cpu_seconds[layer], context.joules.get(layer))
         for layer in LAYERS
         if layer in context.seconds and layer in context.cpu_seconds
-    } | {context.layer: (own.seconds, own.cpu_seconds)}
+    } | {context.layer: (own.seconds, own.cpu_seconds, own.joules)}
     layers = [
-        {"layer": layer, "seconds": seconds, "cpu_seconds": cpu, **asdict(energy.estimate(cpu))}
-        for layer, (seconds, cpu) in times.items()
+        {
+            "layer": layer,
+            "seconds": seconds,
+            "cpu_seconds": cpu,
+            **asdict(energy.estimate(cpu, core) if joules is None else energy.metered(joules)),
+        }
+        for layer, (seconds, cpu, joules) in used.items()
     ]
-    if own.joules is not None:
-        layers[-1] |= asdict(energy.metered(own.joules))
     total = {key: sum(each[key] for each in layers) for key in ("joules", "low", "high")}
-    footprint = power.estimate(total["joules"], pue.pue.si, grid.intensity.si, economics.USD_PER_JOULE)
+    footprint = power.estimate(total["joules"], pue.pue.si, grid.intensity.si, price.value.si)
     cores = Machine.from_json(context.earlier["hardware"]["machine"]).cores
-    usd_per_second = cores * energy.WATTS_PER_CORE * pue.pue.si * economics.USD_PER_JOULE
+    usd_per_second = cores * core.value.si * pue.pue.si * price.value.si
     throughput = context.earlier["serving"]["throughput"]
     return {
         "layers": layers,
@@ -44,13 +50,13 @@ def account(context: Context, own: Reading) -> Outputs:
         "usd_per_million_tokens": economics.estimate(throughput, usd_per_second),
         "accelerator_counted": own.gpu_joules is not None or context.device == "cpu",
         "assumptions": [
-            _assumption("a busy core", energy.WATTS_PER_CORE, "W", energy.WATTS_PER_CORE_SOURCE),
-            _assumption("PUE", pue.pue.si, "1", pue.name),
-            _assumption("carbon of the grid", grid.intensity.si, "kg/J", grid.name),
-            _assumption("electricity", economics.USD_PER_JOULE, "USD/J", economics.USD_PER_JOULE_SOURCE),
+            _assumption("a busy core", core.value, core.name),
+            _assumption("PUE", pue.pue, pue.name),
+            _assumption("carbon of the grid", grid.intensity, grid.name),
+            _assumption("electricity", price.value, price.name),
         ],
     }
 
 
-def _assumption(name: str, value: float, unit: str, source: str) -> dict[str, str | float]:
-    return {"name": name, "value": value, "unit": unit, "source": source}
+def _assumption(name: str, fact: catalog.Fact, of: str) -> dict[str, str | float]:
+    return {"name": name, "value": fact.si, "unit": fact.si_unit, "source": f"{of}, {fact.text}"}

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aistack import catalog
 from aistack.applications import embedding, energy, questions, retrieval
 from aistack.applications.lab import documents, encoder, evaluation
 from aistack.applications.lab.index import Mode
@@ -23,6 +24,7 @@ from aistack.applications.passages import Passage, cut
 from aistack.applications.questions import Question
 from aistack.applications.retrieval import Pilot
 from aistack.dive.stage import Context, Outputs
+from aistack.dive.stages.applications_energy import CORE
 from aistack.hardware.machine import Machine
 
 SIZE, BUILD, LATENCY, FULL = "Index size", "Index build", "Search by words", "Recall@5 by words, all passages"
@@ -186,8 +188,9 @@ def _predict_cost(
     cpu = large.build_cpu_seconds * growth + asked * search
     predict(CPU, cpu, "s", f"of the build and {asked} searches, {origin}")
     if metered:
-        joules = energy.estimate(cpu)
-        how = f"that processor time at {energy.WATTS_PER_CORE} W a core; the meter counts whole processors"
+        core = catalog.record("power", CORE)
+        joules = energy.estimate(cpu, core)
+        how = f"that processor time at {core.value.text} a core; the meter counts whole processors"
         predict(JOULES, joules.joules, "J", how, (joules.low, joules.high))
 
 

@@ -22,7 +22,7 @@ def test_the_stage_predicts_measures_and_leaves_links_and_disk(tmp_path: Path) -
     for entry in ledger.entries:
         assert entry.measured is not None
         assert entry.repeats >= 3
-        assert 0.01 < entry.measured / entry.predicted < 100, entry.quantity
+        assert 1e-3 < entry.measured / entry.predicted < 1e3, entry.quantity
     assert set(outputs["links"]) == {"point-to-point", "all-gather", "all-reduce"}
     for link in outputs["links"].values():
         assert Channel.from_json(link).half_size >= 0

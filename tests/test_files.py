@@ -61,6 +61,13 @@ def test_a_full_disk_is_an_error_of_the_writer(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    with files.replacing(tmp_path / "a") as partial:
+        partial.touch(0o600)
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_sha256_is_that_of_the_standard(tmp_path: Path) -> None:
     # FIPS 180-2, appendix B.1
     (tmp_path / "a").write_bytes(b"abc")

@@ -23,6 +23,8 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
+        # some libraries write files that only their owner may read
+        partial.chmod(0o666 & ~_umask())
         with partial.open("rb") as handle:
             os.fsync(handle.fileno())
         partial.replace(path)
@@ -56,6 +58,12 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _sync_folder(folder: Path) -> None:

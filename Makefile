@@ -27,7 +27,7 @@ benchmarks: $(VENV)/.dev
 	$(BIN)/python benchmarks/start_up.py
 
 $(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit("aistack needs Python 3.11 or newer; set PYTHON=python3.x" * (sys.version_info < (3, 11)))'
+	@$(PYTHON) -c 'import sys; sys.exit("aistack needs Python 3.11 or newer: make PYTHON=python3.x" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.lab: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -1,4 +1,4 @@
-"""How long `import aistack` and `aistack --help` take above the bare interpreter, warm, median of many. Bar: 0.2 s each."""
+"""How long `import aistack` and `aistack --help` take above the bare interpreter, warm, medians. Bar: 0.2 s each."""
 
 from __future__ import annotations
 

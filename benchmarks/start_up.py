@@ -15,9 +15,11 @@ COMMANDS = {
     "bare interpreter": [sys.executable, "-c", "pass"],
     "import aistack": [sys.executable, "-c", "import aistack"],
     "aistack --help": [AISTACK, "--help"],
+    # beyond the bar, for orientation: these read the types of their options
     "aistack catalog --help": [AISTACK, "catalog", "--help"],
     "aistack dive --help": [AISTACK, "dive", "--help"],
 }
+HELD = ("import aistack", "aistack --help")
 
 
 def seconds(command: list[str]) -> float:
@@ -37,7 +39,7 @@ def main() -> None:
     for name, taken in samples.items():
         warm = taken[1:]
         above = statistics.median(warm) - bare
-        verdict = "" if name == "bare interpreter" else "ok" if above < BAR else "MISSED"
+        verdict = "" if name not in HELD else "ok" if above < BAR else "MISSED"
         print(f"{name:24}{statistics.median(warm):9.3f}{min(warm):9.3f}{max(warm):9.3f}{above:12.3f}   {verdict}")
 
 

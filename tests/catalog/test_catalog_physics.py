@@ -87,9 +87,8 @@ def test_peaks_are_dense_and_step_by_powers_of_two(each: Accelerator) -> None:
     peaks = {name: fact.si for name, fact in each.peaks.items()}
     if {"bf16", "fp16"} <= peaks.keys() and each.id != "gaudi3":
         assert peaks["bf16"] == pytest.approx(peaks["fp16"], rel=1e-6)
-    # Gaudi 3 runs fp16 and TF32 alike, AWS's fp8 is not a clean double, Blackwell Ultra gave up integers,
-    # and H800's TF32 is marked as a probable typing error of its source
-    if each.vendor in {"NVIDIA", "AMD"} and {"tf32", "bf16"} <= peaks.keys() and each.id != "h800-sxm5":
+    # Gaudi 3 runs fp16 and TF32 alike, AWS's fp8 is not a clean double, Blackwell Ultra gave up integers
+    if each.vendor in {"NVIDIA", "AMD"} and {"tf32", "bf16"} <= peaks.keys():
         assert peaks["bf16"] / peaks["tf32"] == pytest.approx(2, rel=0.02)
     if each.vendor in {"NVIDIA", "AMD"} and {"fp8", "bf16"} <= peaks.keys() and each.id != "rubin":
         assert peaks["fp8"] / peaks["bf16"] == pytest.approx(2, rel=0.02)

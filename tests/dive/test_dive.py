@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -177,7 +178,7 @@ def _refused(*arguments: str, environment: dict[str, str] | None = None) -> tupl
         (["--resume"], "no runs"),
         (["show"], "no runs"),
         (["show", "nothing"], "no run named"),
-        (["--port", "99999"], "between 0 and 65535"),
+        (["--port", "99999"], "from 0 (any free one) to 65535"),
     ],
 )
 def test_bad_requests_are_refused_with_words(arguments: list[str], words: str, tmp_path: Path) -> None:
@@ -185,6 +186,21 @@ def test_bad_requests_are_refused_with_words(arguments: list[str], words: str, t
     assert status == 2, said
     assert words in said and "Traceback" not in said
     assert not list(tmp_path.rglob("run.json"))
+
+
+def test_what_later_stages_need_is_looked_at_first(tmp_path: Path) -> None:
+    home = {"AISTACK_HOME": str(tmp_path / "home")}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, said = _refused("--port", port, environment=home)
+    assert status == 2 and f"Port {port} is in use" in said
+    (tmp_path / "text").mkdir()
+    status, said = _refused("--text", str(tmp_path / "text"), environment=home)
+    assert status == 2 and "Nothing to read" in said
+    (tmp_path / "text" / "a.txt").write_text("Too short to learn from.\n" * 100)
+    status, said = _refused("--text", str(tmp_path / "text"), environment=home)
+    assert status == 2 and "100,000 are needed" in said
+    assert not (tmp_path / "home").exists()
 
 
 def test_a_full_disk_keeps_what_is_finished(tmp_path: Path) -> None:

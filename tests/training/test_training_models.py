@@ -83,10 +83,27 @@ def test_the_flop_of_a_run_is_deepseeks_count() -> None:
 @settings(deadline=None)
 @given(st.floats(1e9, 1e22))
 def test_a_batch_is_a_power_of_two_near_the_rule(flop: float) -> None:
-    batch = hyperparameters.batch_sequences(flop, 256)
+    batch = hyperparameters.batch_sequences(flop, 1e18, 256)
     assert batch & (batch - 1) == 0
     wanted = hyperparameters.batch_tokens(flop) / 256
-    assert batch == 1 or 2**-0.51 < batch / wanted < 2**0.51
+    assert batch == hyperparameters.LEAST_BATCH or 2**-0.51 < batch / wanted < 2**0.51
+
+
+@given(st.floats(1e3, 1e12))
+def test_a_short_run_takes_smaller_batches_for_the_sake_of_steps(tokens: float) -> None:
+    batch = hyperparameters.batch_sequences(1e22, tokens, 256)
+    steps = tokens / (batch * 256)
+    assert batch == hyperparameters.LEAST_BATCH or steps > hyperparameters.ENOUGH_STEPS * 2**-0.51
+
+
+def test_the_rate_follows_the_root_of_the_batch() -> None:
+    """At DeepSeek's own batch it is DeepSeek's rate; at a quarter of it, half."""
+    flop = 1e18
+    unit, tokens = hyperparameters.rate_over_root(flop), hyperparameters.batch_tokens(flop)
+    assert unit * tokens**0.5 == pytest.approx(hyperparameters.learning_rate(flop))
+    spec = shape(64, 2, 4096, 256)
+    small, large = (plan.recipe(spec, 100, batch, 256, "float32", unit, 0) for batch in (4, 16))
+    assert large.schedule.peak == pytest.approx(2 * small.schedule.peak)
 
 
 def test_the_ladder_climbs_evenly_and_trial_models_are_not_on_it() -> None:

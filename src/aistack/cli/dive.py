@@ -55,7 +55,7 @@ def dive(
     if context.invoked_subcommand is not None:
         return
     from aistack.dive import run as runs_of
-    from aistack.dive.conduct import circumstances, settle_device
+    from aistack.dive.conduct import check, circumstances, settle_device
     from aistack.dive.options import QUICK_MINUTES, Options
 
     given = {
@@ -82,11 +82,10 @@ def dive(
     length = QUICK_MINUTES if quick else 10.0 if minutes is None else minutes
     if not 1 <= length <= 7 * 24 * 60:
         raise BadInput(f"--minutes must lie between 1 and {7 * 24 * 60} (a week), not {length:g}.")
-    if port is not None and not 0 <= port <= 65535:
-        raise BadInput(f"--port must lie between 0 and 65535, not {port}.")
     paths = tuple(_existing(path) for path in text or [])
     settled = settle_device(device or "auto")
     options = Options(length, paths, device or "auto", seed or 0, port or 0, endpoint)
+    check(options)
     _conduct(runs_of.create(options, settled, circumstances(), runs))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from aistack.applications.lab.meter import Meter
 from aistack.dive import report
 from aistack.dive.ledger import Ledger
+from aistack.dive.options import Options
 from aistack.dive.progress import Progress
 from aistack.dive.run import Result, Run
 from aistack.dive.stage import Context, Outputs
@@ -42,6 +43,20 @@ def settle_device(wanted: str) -> str:
     if wanted == "cuda":
         raise BadInput("PyTorch sees no CUDA device here. Use --device cpu, or install a CUDA build of PyTorch.")
     return "cpu"
+
+
+def check(options: Options) -> None:
+    """Look now at what later stages will need, so that a slip is told in a second and not after minutes of work.
+
+    Raises `BadInput` for text that cannot be read or is too little, and for a port that is taken.
+    """
+    from aistack.frameworks.lab.data.collection import collect
+    from aistack.serving.lab.server import HOST, listening
+
+    if options.text:
+        collect(options.text)
+    with listening(HOST, options.port):
+        pass
 
 
 def circumstances() -> dict[str, str]:

@@ -8,6 +8,10 @@ from __future__ import annotations
 from aistack.catalog.architecture import GroupedQueryAttention, ModelSpec
 
 SOURCE = "DeepSeek LLM, arXiv:2401.02954, equation 1"
+ENOUGH_STEPS = 2000
+LEAST_BATCH = 4
+"""Both assumed, from a few runs of a minute or two on two cores: in equal time 8 sequences a step came half a nat lower
+than 32, and fewer than 4 leave the cores idle."""
 
 
 def learning_rate(flop: float) -> float:
@@ -24,10 +28,23 @@ def batch_tokens(flop: float) -> float:
     return float(0.2920 * flop**0.3271)
 
 
-def batch_sequences(flop: float, seq_len: int) -> int:
-    """The same in sequences: the power of two nearest in ratio to the rule, at least one."""
-    sequences = batch_tokens(flop) / seq_len
-    size = 1
+def rate_over_root(flop: float) -> float:
+    """DeepSeek's learning rate over the square root of DeepSeek's batch in tokens.
+
+    A run with another batch takes this times the root of its own: with Adam the best rate grows as the square root of
+    the batch (Malladi et al. 2022, arXiv:2205.10287).
+    """
+    return float(learning_rate(flop) / batch_tokens(flop) ** 0.5)
+
+
+def batch_sequences(flop: float, tokens: float, seq_len: int) -> int:
+    """Sequences in a batch of a run of `flop` operations over `tokens`: DeepSeek's, or fewer for the sake of steps.
+
+    The power of two nearest in ratio, at least `LEAST_BATCH`. A run of less than `ENOUGH_STEPS` steps learns by its
+    steps and not by its tokens, so that a short run takes smaller batches.
+    """
+    sequences = min(batch_tokens(flop), tokens / ENOUGH_STEPS) / seq_len
+    size = LEAST_BATCH
     while size * 2**0.5 < sequences:
         size *= 2
     return size

@@ -40,14 +40,16 @@ class Pace:
         return step.estimate(self.machine, spec, batch, self.seq_len, self.dtype, self.eager_factors)
 
     def batch(self, spec: ModelSpec, seconds: float) -> int:
-        """Sequences a step for a run of `seconds`: by DeepSeek's rule, but no more than memory holds.
+        """Sequences a step for a run of `seconds`: `hyperparameters.batch_sequences`, but no more than memory holds.
 
-        The rule wants the run's operations, they follow from the speed, that from the batch: a few rounds settle it.
+        That wants the run's operations and tokens; they follow from the speed, and that from the batch: a few rounds
+        settle it.
         """
         batch = 1
         for _ in range(4):
             tokens = seconds * self.step(spec, batch).tokens_per_second
-            batch = hyperparameters.batch_sequences(hyperparameters.run_flop(spec, self.seq_len, tokens), self.seq_len)
+            flop = hyperparameters.run_flop(spec, self.seq_len, tokens)
+            batch = hyperparameters.batch_sequences(flop, tokens, self.seq_len)
             while batch > 1 and not self.fits(spec, batch):
                 batch //= 2
         return batch
@@ -61,20 +63,19 @@ class Pace:
         """Whether a step over `batch` sequences leaves the rest of the machine room to breathe."""
         return self.memory(spec, batch) <= _USABLE_MEMORY * self.machine.memory
 
-    def recipe(self, spec: ModelSpec, seconds: float, rate_over_rule: float, seed: int) -> Recipe:
-        """A run of about `seconds` at `rate_over_rule` times the learning rate of DeepSeek's rule."""
+    def recipe(self, spec: ModelSpec, seconds: float, rate_over_root: float, seed: int) -> Recipe:
+        """A run of about `seconds` whose peak learning rate is `rate_over_root` times the root of a batch's tokens."""
         batch = self.batch(spec, seconds)
         steps = int(seconds / self.step(spec, batch).seconds)
-        return recipe(spec, steps, batch, self.seq_len, self.dtype, rate_over_rule, seed)
+        return recipe(spec, steps, batch, self.seq_len, self.dtype, rate_over_root, seed)
 
 
 def recipe(
-    spec: ModelSpec, steps: int, batch: int, seq_len: int, dtype: Precision, rate_over_rule: float, seed: int
+    spec: ModelSpec, steps: int, batch: int, seq_len: int, dtype: Precision, rate_over_root: float, seed: int
 ) -> Recipe:
-    """A run of `steps` steps (ten at least) at `rate_over_rule` times the learning rate of DeepSeek's rule."""
+    """A run of `steps` steps (ten at least); its peak rate is `rate_over_root` times the root of a batch's tokens."""
     steps = max(LEAST_STEPS, steps)
-    flop = hyperparameters.run_flop(spec, seq_len, float(steps * batch * seq_len))
-    schedule = Schedule(steps, rate_over_rule * hyperparameters.learning_rate(flop))
+    schedule = Schedule(steps, rate_over_root * (batch * seq_len) ** 0.5)
     return Recipe(spec, schedule, batch, seq_len, dtype, seed)
 
 

@@ -109,7 +109,7 @@ class Desk:
             planned["batch"],
             self.shards.seq_len,
             cast(Precision, planned["dtype"]),
-            planned["rate_over_rule"],
+            planned["rate_over_root"],
             self.seed,
         )
 
@@ -127,18 +127,18 @@ def make(desk: Desk) -> dict[str, Any]:
     first, _ = desk.choose(pace, left(), [])
     trials, trial_recipe = _tune(desk, pace, first.spec)
     tuned = best(trials)
-    rule = hyperparameters.learning_rate(trial_recipe.flop)
-    over_rule = tuned.rate / rule
+    root = (trial_recipe.batch * trial_recipe.seq_len) ** 0.5
+    over_root = tuned.rate / root
     runs = [Pilot(trial_recipe.spec.parameters, *tuned.readings[-1])]
 
     second, _ = desk.choose(pace, left(), runs)
     with context.progress.task("A pilot run of a larger model"):
-        pilot = pace.recipe(ladder.below(second.spec, 1), _PILOT * budget, over_rule, desk.seed)
+        pilot = pace.recipe(ladder.below(second.spec, 1), _PILOT * budget, over_root, desk.seed)
         runs.append(pilots.measure(pilot, desk.shards, desk.validation, context.device, desk.sequences))
 
     chosen, candidates = desk.choose(pace, left(), runs)
     _predict_step(context, chosen, calibrated)
-    steps = _settle_steps(desk, chosen, over_rule, left)
+    steps = _settle_steps(desk, chosen, over_root, left)
     planned: dict[str, Any] = {
         "parameters": chosen.spec.parameters,
         "width": chosen.spec.hidden,
@@ -147,13 +147,13 @@ def make(desk: Desk) -> dict[str, Any]:
         "seq_len": desk.shards.seq_len,
         "steps": steps,
         "dtype": desk.dtype,
-        "rate_over_rule": over_rule,
+        "rate_over_root": over_root,
         "eager_factors": dict(pace.eager_factors),
         "allocator_factor": pace.allocator_factor,
         "flop_utilization_predicted": chosen.step.flop_utilization,
         "step_by_kind": dict(chosen.step.by_kind),
         "trials": [asdict(trial) for trial in trials],
-        "trial_rule": rule,
+        "trial_rule": hyperparameters.rate_over_root(trial_recipe.flop) * root,
         "trial_parameters": trial_recipe.spec.parameters,
         "pilots": [asdict(one) for one in runs],
         "sizes": [_size_row(each) for each in candidates if each.enough or each is chosen],
@@ -191,7 +191,9 @@ def _tune(desk: Desk, pace: Pace, near: ModelSpec) -> tuple[tuple[Trial, ...], R
     # kept, as a resumed plan measures the speed anew and would else try other runs than those already finished
     stored = context.folder / "trials.json"
     if not stored.exists():
-        wanted = pace.recipe(ladder.below(near, 0), seconds, _CENTRE, desk.seed)
+        spec = ladder.below(near, 0)
+        flop = pace.recipe(spec, seconds, 1.0, desk.seed).flop
+        wanted = pace.recipe(spec, seconds, _CENTRE * hyperparameters.rate_over_root(flop), desk.seed)
         write_json(
             stored,
             {
@@ -200,7 +202,7 @@ def _tune(desk: Desk, pace: Pace, near: ModelSpec) -> tuple[tuple[Trial, ...], R
                 "steps": wanted.schedule.steps,
                 "batch": wanted.batch,
                 "dtype": wanted.dtype,
-                "rate_over_rule": _CENTRE,
+                "rate_over_root": wanted.schedule.peak / (wanted.batch * wanted.seq_len) ** 0.5,
             },
         )
     recipe = desk.recipe(read_json(stored))
@@ -239,14 +241,14 @@ def _predict_step(context: Context, chosen: Candidate, calibrated: list[float]) 
     context.ledger.predict(MEMORY, chosen.memory, "B", how)
 
 
-def _settle_steps(desk: Desk, chosen: Candidate, over_rule: float, left: Callable[[], float]) -> int:
+def _settle_steps(desk: Desk, chosen: Candidate, over_root: float, left: Callable[[], float]) -> int:
     """How many steps the time is for, by a short timed warm-up of the real thing, which is then thrown away.
 
     The step's time was predicted before; its number must be fixed before the schedule starts, so that a resumed run is
     the same run.
     """
     context = desk.context
-    recipe = plan.recipe(chosen.spec, 1000, chosen.batch, desk.shards.seq_len, desk.dtype, over_rule, desk.seed)
+    recipe = plan.recipe(chosen.spec, 1000, chosen.batch, desk.shards.seq_len, desk.dtype, over_root, desk.seed)
     with context.progress.task("Timing the chosen model"):
         learner = Learner(recipe, desk.shards, context.device)
         seconds = statistics.median(speed.measure(learner, _WARMUP * context.budget, least=5))

@@ -41,7 +41,7 @@ def serve(
     `int8` rounds the weights of a folder that is not quantised yet. The model is called `name`, by default as its
     folder. Raises `BadInput` for a folder that cannot be served, a port that is taken and a device that is not there.
     """
-    with _listening(host, port) as listener:
+    with listening(host, port) as listener:
         import torch
         import uvicorn
 
@@ -149,8 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket bound to the port, before anything slow is done."""
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket bound to the port, before anything slow is done. Raises `BadInput` for a port that is taken."""
     if not 0 <= port < 1 << 16:
         raise BadInput(f"Port {port} is none: ports go from 0 (any free one) to 65535.")
     try:

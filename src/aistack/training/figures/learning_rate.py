@@ -86,8 +86,8 @@ def draw(trials: Sequence[Mapping[str, Any]], rule: float) -> Figure:
         "published rule gives",
         subtitle=f"Short complete runs of a small model ({text(tokens, 'token')} each), a column a run: its loss at a "
         "quarter, a half, three quarters and the end; rings: stopped early as hopeless",
-        source="Measured in this run. Rule: DeepSeek LLM, arXiv:2401.02954, equation 1; it also carries the best rate "
-        "to the size that is trained.",
+        source="Measured in this run. Rule: DeepSeek LLM, arXiv:2401.02954, equation 1, for this batch; the best rate "
+        "goes to the trained model by the square root of its batch (arXiv:2205.10287).",
         alt=f"{len(trials)} learning rates, {stopped} stopped early. The best, {best['rate']:.2g}, ends at a loss of "
         f"{best['readings'][-1][1]:.2f}; the published rule gives {rule:.2g}.",
         chart=chart,

@@ -12,6 +12,9 @@ from aistack.frameworks.lab.data.given import KINDS, given
 from aistack.frameworks.lab.data.installed import Package, installed
 from aistack.frameworks.lab.data.piece import Piece
 
+LEAST_TEXT = 100_000
+"""Bytes of cleaned text that training needs at least."""
+
 
 @dataclass(frozen=True)
 class Collection:
@@ -34,7 +37,8 @@ class Collection:
 def collect(paths: Sequence[Path]) -> Collection:
     """Look at `paths`, or at the installed packages where there are none.
 
-    Raises `BadInput` for a path that does not exist and where no file can be read, with what was found instead.
+    Raises `BadInput` for a path that does not exist, where no file can be read, with what was found instead, and
+    where the files are smaller than the text that is needed.
     """
     if not paths:
         packages, pieces, files = installed()
@@ -46,4 +50,11 @@ def collect(paths: Sequence[Path]) -> Collection:
             f"Nothing to read in {', '.join(map(str, paths))} (found {found}). Give files or folders with "
             f"{', '.join(sorted(set(KINDS)))}."
         )
-    return Collection(", ".join(map(str, paths)), pieces, files, (), None)
+    collection = Collection(", ".join(map(str, paths)), pieces, files, (), None)
+    # a compressed table can hold many times its size
+    if collection.size < LEAST_TEXT and not any(piece.kind == "parquet" for piece in pieces):
+        raise BadInput(
+            f"Too little text to train on in {collection.title}: {collection.size:,} bytes in {len(pieces):,} "
+            f"files, and {LEAST_TEXT:,} are needed. Give more text."
+        )
+    return collection

@@ -22,7 +22,7 @@ from aistack.files import replacing, sha256, write_text
 from aistack.frameworks.funnel import Funnel, Step
 from aistack.frameworks.lab.data import card
 from aistack.frameworks.lab.data import tokenizer as bpe
-from aistack.frameworks.lab.data.collection import Collection
+from aistack.frameworks.lab.data.collection import LEAST_TEXT, Collection
 from aistack.frameworks.lab.data.duplicates import near_duplicates
 from aistack.frameworks.lab.data.encode import Stream, encode, train_tokenizer
 from aistack.frameworks.lab.data.gather import gather
@@ -31,9 +31,6 @@ from aistack.frameworks.lab.data.piece import Piece
 from aistack.frameworks.lab.data.records import Records
 from aistack.frameworks.lab.data.split import split
 from aistack.frameworks.lab.shards import SPLITS, Split, pack, write_shards
-
-LEAST_TEXT = 100_000
-"""Bytes of kept text below which there is nothing to learn from."""
 
 
 class Task(Protocol):

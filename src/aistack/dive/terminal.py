@@ -41,9 +41,9 @@ def _table(result: Result, quantities: tuple[str, str], ratio: str) -> Table:
     heading = Text(f"{LAYERS.index(result.layer) + 1} {result.layer}", style=f"bold {HUES_TERMINAL[result.layer]}")
     took = Text(f"  {units.text(result.seconds, 's')}", style="dim")
     table = Table(box=None, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
-    table.add_column(Text.assemble(heading, took), width=31, overflow="fold")
+    table.add_column(Text.assemble(heading, took), width=30, overflow="fold")
     for name in quantities:
-        table.add_column(name, justify="right", width=14, header_style="dim", no_wrap=True)
+        table.add_column(name, justify="right", width=15, header_style="dim", no_wrap=True)
     table.add_column(ratio, justify="right", width=5, header_style="dim", no_wrap=True)
     table.add_column("", width=2 * _HALF + 1, no_wrap=True)
     return table

@@ -35,7 +35,11 @@ def _attempt(
     log = runs / f"attempt-{len(list(runs.glob('attempt-*')))}.txt"
     with log.open("w") as handle:
         process = subprocess.Popen(
-            [*AISTACK, "dive", *arguments, "--runs", str(runs)], stdout=handle, stderr=subprocess.STDOUT
+            [*AISTACK, "dive", *arguments, "--runs", str(runs)],
+            stdout=handle,
+            stderr=subprocess.STDOUT,
+            # a shell that runs the tests in its background has them, and what they start, ignore Ctrl-C
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         deadline = time.monotonic() + limit
         stopped = False

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from aistack.errors import BadInput
 from aistack.frameworks.lab.data import pilot
 from aistack.frameworks.lab.data.collection import Collection, collect
+from aistack.frameworks.lab.data.given import given
 from aistack.frameworks.lab.data.piece import sample
 from aistack.frameworks.lab.data.pipeline import Built, build
 from aistack.frameworks.lab.data.workers import pool
@@ -144,6 +145,10 @@ def test_the_card_and_the_manifest_say_what_happened(built: tuple[Path, Built]) 
 def test_too_little_text_says_what_was_found_and_needed(prose: Prose, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(prose(1, 30))
     (tmp_path / "b.txt").write_text("short")
+    with pytest.raises(BadInput, match=r"Too little text.*100,000 are needed"):
+        collect([tmp_path])
+    # enough on the disk, but not of what can be learned from
+    (tmp_path / "c.txt").write_text("".join(f"{number} {number * number}\n" for number in range(10_000)))
     small = collect([tmp_path])
     with pytest.raises(BadInput, match=r"100,000 are needed.*shorter than 200 characters: 1") as caught:
         build(small, small.pieces, tmp_path / "out")
@@ -186,4 +191,5 @@ def test_a_pilot_predicts_even_text_well(prose: Prose, tmp_path: Path) -> None:
 
 def test_a_pilot_of_next_to_nothing_predicts_nothing(prose: Prose, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(prose(1, 10))
-    assert pilot.measure(collect([tmp_path]).pieces, 1e6, 1e6, "pilot") is None
+    pieces, _ = given([tmp_path])
+    assert pilot.measure(pieces, 1e6, 1e6, "pilot") is None

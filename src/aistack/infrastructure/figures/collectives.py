@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aistack.drawing import HUES, Figure
+from aistack.drawing import Figure
 from aistack.drawing.axes import binary_size, decade_ticks, log_axis, size_ticks
-from aistack.drawing.theme import INK, MUTED, PAPER
+from aistack.drawing.theme import INK, MUTED
 from aistack.infrastructure.channel import Channel
 from aistack.infrastructure.collective import Operation, bus_bandwidth, estimate, work
+from aistack.infrastructure.figures._panel import panel
 from aistack.units import text
 
 _STEPS = 60
@@ -57,32 +58,20 @@ def draw(
         ]
         half = _half_size(operation, link, ranks)
         knee = [{"size": half, "seconds": estimate(operation, half, ranks, link), "note": binary_size(half)}]
-        points = altair.Chart(altair.Data(values=own))
+        shown = altair.Chart(altair.Data(values=knee if low < half < high else []))
         panels.append(
-            altair.layer(
-                altair.Chart(altair.Data(values=lines[operation]))
-                .mark_line(color=MUTED, strokeWidth=1.5)
-                .encode(x=x, y=y),
-                altair.Chart(altair.Data(values=knee if low < half < high else []))
-                .mark_rule(color=MUTED, strokeDash=[2, 3])
-                .encode(x=x, y=y, y2=altair.datum(least)),
-                altair.Chart(altair.Data(values=knee if low < half < high else []))
-                .mark_text(color=INK, align="left", dx=5, dy=16)
-                .encode(x=x, y=y, text="note:N"),
-                points.transform_filter("datum.fitted").mark_point(color=HUES["infrastructure"]).encode(x=x, y=y),
-                points.transform_filter("!datum.fitted")
-                .mark_point(stroke=HUES["infrastructure"], fill=PAPER, strokeWidth=2, size=60)
-                .encode(x=x, y=y),
-            ).properties(
-                width=172,
-                height=220,
-                title=altair.Title(
-                    operation.capitalize(),
-                    subtitle=f"{text(link.latency, 's', 2)} a step, {text(link.bandwidth, 'B/s', 2)}",
-                    anchor="start",
-                    fontWeight="normal",
-                    subtitleColor=MUTED,
+            panel(
+                lines[operation],
+                (
+                    shown.mark_rule(color=MUTED, strokeDash=[2, 3]).encode(x=x, y=y, y2=altair.datum(least)),
+                    shown.mark_text(color=INK, align="left", dx=5, dy=16).encode(x=x, y=y, text="note:N"),
                 ),
+                own,
+                x,
+                y,
+                height=220,
+                title=operation.capitalize(),
+                subtitle=f"{text(link.latency, 's', 2)} a step, {text(link.bandwidth, 'B/s', 2)}",
             )
         )
     reduce = "all-reduce" if "all-reduce" in links else next(iter(links))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aistack.drawing import HUES, Figure
+from aistack.drawing import Figure
 from aistack.drawing.axes import binary_size, decade_ticks, log_axis
-from aistack.drawing.theme import MUTED, PAPER
 from aistack.infrastructure.channel import estimate as estimate_channel
+from aistack.infrastructure.figures._panel import panel
 from aistack.infrastructure.storage import Disk, estimate
 from aistack.units import text
 
@@ -49,26 +49,8 @@ def draw(disk: Disk, files: Sequence[Mapping[str, Any]], remark: str = "") -> Fi
             for row in files
             if row["phase"] == phase
         ]
-        points = altair.Chart(altair.Data(values=own))
-        panels.append(
-            altair.layer(
-                altair.Chart(altair.Data(values=lines[phase])).mark_line(color=MUTED, strokeWidth=1.5).encode(x=x, y=y),
-                points.transform_filter("datum.fitted").mark_point(color=HUES["infrastructure"]).encode(x=x, y=y),
-                points.transform_filter("!datum.fitted")
-                .mark_point(stroke=HUES["infrastructure"], fill=PAPER, strokeWidth=2, size=60)
-                .encode(x=x, y=y),
-            ).properties(
-                width=172,
-                height=180,
-                title=altair.Title(
-                    _WORDS[phase],
-                    subtitle=f"{text(channel.latency, 's', 2)} + {text(channel.bandwidth, 'B/s', 2)}",
-                    anchor="start",
-                    fontWeight="normal",
-                    subtitleColor=MUTED,
-                ),
-            )
-        )
+        subtitle = f"{text(channel.latency, 's', 2)} + {text(channel.bandwidth, 'B/s', 2)}"
+        panels.append(panel(lines[phase], (), own, x, y, height=180, title=_WORDS[phase], subtitle=subtitle))
     largest = estimate(disk, high)
     share = largest.sync / largest.save
     return Figure(

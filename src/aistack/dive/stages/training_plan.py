@@ -232,7 +232,7 @@ def _predict_step(context: Context, chosen: Candidate, calibrated: list[float]) 
     spread = min(calibrated), max(calibrated)
     how = (
         f"{chosen.spec.parameters / 1e6:.1f} M parameters, {chosen.batch} x {tokens // chosen.batch} tokens: each "
-        "operation at the machine's rates, times one factor from a smaller model"
+        "operation at the machine's rates, times its kind's factor from a smaller model"
     )
     context.ledger.predict(STEP, seconds, "s", how, (seconds * spread[0], seconds * spread[1]))
     rates = tokens / seconds / spread[1], tokens / seconds / spread[0]

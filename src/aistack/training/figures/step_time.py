@@ -53,8 +53,8 @@ def draw(predicted: Mapping[str, float], measured: Mapping[str, float]) -> Figur
         title=f"Of a step's {text(total, 's')}, {_NAMES[largest]} take {measured[largest] / total:.0%}",
         subtitle="Time of one training step by kind of operation: rings as predicted before training, dots as the "
         "profiler saw it after",
-        source="Predicted: each operation priced at this machine's measured rates, times one factor from a smaller "
-        "model. Measured: PyTorch's profiler, scaled to the median step.",
+        source="Predicted: each operation priced at this machine's measured rates, times its kind's factor from a "
+        "smaller model. Measured: PyTorch's profiler, scaled to the median step.",
         alt=f"Predicted {text(expected, 's')} a step, measured {text(total, 's')}. "
         + ", ".join(f"{row['kind']} {text(row['measured'], 's')}" for row in rows)
         + ".",

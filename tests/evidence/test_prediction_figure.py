@@ -8,8 +8,8 @@ import pytest
 
 from aistack.drawing.theme import follow_scheme
 from aistack.evidence.figures import predictions
-from aistack.evidence.statistics import Errors
-from aistack.evidence.training import Failure, Report, RowResult
+from aistack.evidence.statistics import Errors, Failure
+from aistack.evidence.training import Report, RowResult
 
 
 def row(number: int, source: str, published: float, ratio: float) -> RowResult:

@@ -62,3 +62,12 @@ def fitted(name: str) -> Fitted:
 def constants(name: str) -> Mapping[str, Constant]:
     """The constants of the file `name`, by their names."""
     return MappingProxyType(fitted(name).constants)
+
+
+def replaced(known: Mapping[str, Constant], values: Mapping[tuple[str, str], float]) -> Mapping[str, Constant]:
+    """`known` with other `values`, each by the constant's name and the key of what it belongs to."""
+    changed = dict(known)
+    for (name, key), value in values.items():
+        old = changed[name]
+        changed[name] = old.model_copy(update={"values": {**old.values, key: float(value)}})
+    return MappingProxyType(changed)

@@ -16,14 +16,14 @@ from aistack.cli import evidence_text
 app = typer.Typer(help="How far predictions lie from published measurements.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Rows = Annotated[
+    Path | None, typer.Option(metavar="FILE.csv", help="Rows of your own, under the same columns as ours; none: ours.")
+]
 
 
 @app.command()
 def training(
-    rows: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.csv", help="Rows of your own, under the same columns as ours; none: ours."),
-    ] = None,
+    rows: Rows = None,
     as_json: Json = False,
 ) -> None:
     """Published training throughput: step times of 1,337 configurations from 34 sources, or of a file."""
@@ -40,10 +40,7 @@ def training(
 
 @app.command()
 def serving(
-    rows: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.csv", help="Rows of your own, under the same columns as ours; none: ours."),
-    ] = None,
+    rows: Rows = None,
     as_json: Json = False,
 ) -> None:
     """Published serving throughput, TTFT and TPOT: 8,996 rows from 24 sources, or of a file."""

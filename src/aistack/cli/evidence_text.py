@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from aistack.evidence.serving_report import Failure, Quantity
+    from aistack.evidence.serving_report import Quantity
     from aistack.evidence.serving_report import Report as ServingReport
     from aistack.evidence.serving_statistics import Weighed
-    from aistack.evidence.statistics import Errors
+    from aistack.evidence.statistics import Errors, Failure
     from aistack.evidence.training import Report as TrainingReport
 
 

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from aistack.catalog.fitted import Constant, constants, fitted
+from aistack.catalog.fitted import Constant, constants, fitted, replaced
 from aistack.catalog.reading import DATA
 from aistack.evidence import serving_predictor, serving_reading, serving_rows
 from aistack.evidence.fit_training import Parameter, quantile, solve
@@ -151,11 +151,8 @@ def _all(*conditions: Concerns) -> Concerns:
 
 def with_values(values: Sequence[float]) -> Mapping[str, Constant]:
     """The shipped constants with these values of the parameters in their places."""
-    known = dict(constants("serving"))
-    for parameter, value in zip(parameters(), values, strict=True):
-        old = known[parameter.constant]
-        known[parameter.constant] = old.model_copy(update={"values": {**old.values, parameter.key: float(value)}})
-    return known
+    placed = {(each.constant, each.key): value for each, value in zip(parameters(), values, strict=True)}
+    return replaced(constants("serving"), placed)
 
 
 def usable(question: Question) -> bool:

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import yaml
 
 from aistack.catalog.architecture import MixtureOfExperts
-from aistack.catalog.fitted import Constant, constants, fitted
+from aistack.catalog.fitted import Constant, constants, fitted, replaced
 from aistack.catalog.reading import DATA
 from aistack.evidence import predictor, reading, training_rows
 from aistack.evidence.groups import Group, groups
@@ -141,11 +141,8 @@ def parameters() -> tuple[Parameter, ...]:
 
 def with_values(chosen: Sequence[Parameter], values: Sequence[float]) -> Mapping[str, Constant]:
     """The shipped constants with these values in their places."""
-    known = dict(constants("training"))
-    for parameter, value in zip(chosen, values, strict=True):
-        old = known[parameter.constant]
-        known[parameter.constant] = old.model_copy(update={"values": {**old.values, parameter.key: float(value)}})
-    return known
+    placed = {(each.constant, each.key): value for each, value in zip(chosen, values, strict=True)}
+    return replaced(constants("training"), placed)
 
 
 def weights(found: Sequence[Group]) -> Array:

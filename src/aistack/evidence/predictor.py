@@ -14,12 +14,13 @@ import numpy.typing as npt
 from aistack.catalog.architecture import GroupedQueryAttention, Mixer, ModelSpec
 from aistack.catalog.fitted import Constant, constants
 from aistack.errors import AistackError
+from aistack.evidence import left_out as left_out_of_fit
 from aistack.evidence.groups import configuration
 from aistack.evidence.reading import Question
 from aistack.hardware.chip import chip
 from aistack.infrastructure.cluster import Cluster, cluster
 from aistack.scenario.asked import rate_or_name
-from aistack.training import device_memory, parallel_step
+from aistack.training import calibration, device_memory, parallel_step
 from aistack.training.engine import Engine, engine
 from aistack.training.parallel import Plan, Plans
 from aistack.training.parallel_step import Job, Resources
@@ -102,11 +103,6 @@ def system(question: Question) -> Cluster:
     )
 
 
-def step_seconds(questions: Sequence[Question], fitted: Mapping[str, Constant] | None = None) -> Array:
-    """Predicted seconds of each question's step."""
-    return np.array([ask(question).seconds(fitted) for question in questions])
-
-
 class Planner:
     """The planner as a predictor of published rows, with the shipped constants or those that leave a source out."""
 
@@ -114,7 +110,7 @@ class Planner:
         self.sources: frozenset[str] = frozenset(left_out)
         self.accelerators: frozenset[str] = frozenset(chips)
         self._left_out = left_out
-        self._parameters = [name.split(" ") for name in parameters]
+        self._parameters = parameters
         self._asked: dict[Hashable, Asked] = {}
 
     def predict(self, questions: Sequence[Question], left_out: str | None = None) -> tuple[Array, Array, Array]:
@@ -122,21 +118,16 @@ class Planner:
 
         A question that the planner cannot answer has NaN.
         """
-        fitted = None if left_out is None else self._without(left_out)
-        known = constants("training") if left_out is None else None
+        known = constants("training")
+        if left_out is not None:
+            known = left_out_of_fit.known("training", self._parameters, self._left_out[left_out])
         seconds, low, high = (np.full(len(questions), np.nan) for _ in range(3))
         for place, question in enumerate(questions):
             try:
-                seconds[place] = self._ask(question).seconds(fitted)
+                seconds[place] = self._ask(question).seconds(known)
             except AistackError:
                 continue
-            said = "complete" if question.complete else "assumed"
-            keys = (f"{question.engine}/{said}", said)
-            if known is None:
-                ends = self._left_out[str(left_out)]["intervals"]
-                low[place], high[place] = next(ends[key] for key in keys if key in ends)
-            else:
-                low[place], high[place] = (known[f"interval_{end}"].nearest(*keys)[1] for end in ("low", "high"))
+            low[place], high[place] = calibration.ends(known, question.engine, complete=question.complete)
         return seconds, seconds * low, seconds * high
 
     def _ask(self, question: Question) -> Asked:
@@ -144,13 +135,6 @@ class Planner:
         if key not in self._asked:
             self._asked[key] = ask(question)
         return self._asked[key]
-
-    def _without(self, source: str) -> Mapping[str, Constant]:
-        known = dict(constants("training"))
-        for (name, key), value in zip(self._parameters, self._left_out[source]["values"], strict=True):
-            old = known[name]
-            known[name] = old.model_copy(update={"values": {**old.values, key: value}})
-        return known
 
 
 def shipped() -> Planner:

@@ -91,11 +91,6 @@ class Productive:
     own_rate: bool
     """Whether the fleet states its failures; otherwise they are predicted, with their interval."""
 
-    @property
-    def agrees(self) -> bool:
-        """Whether the published share lies in the interval, or the prediction above the published bound."""
-        return self.high > self.row.value if self.row.bound == "above" else self.low <= self.row.value <= self.high
-
 
 @dataclass(frozen=True)
 class Report:

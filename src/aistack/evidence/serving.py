@@ -19,10 +19,10 @@ from aistack.evidence.groups import noise
 from aistack.evidence.serving_causes import cause
 from aistack.evidence.serving_groups import Configuration, configurations
 from aistack.evidence.serving_reading import METRICS, Metric, Question, Refusal
-from aistack.evidence.serving_report import Comparison, Failure, Quantity, Report, RowResult
+from aistack.evidence.serving_report import Comparison, Quantity, Report, RowResult
 from aistack.evidence.serving_rows import BrokenRow, ServingRow
 from aistack.evidence.serving_statistics import Point, weighed
-from aistack.evidence.statistics import by
+from aistack.evidence.statistics import Failure, by
 
 Array = npt.NDArray[np.float64]
 Columns = tuple[Array, Array, Array]

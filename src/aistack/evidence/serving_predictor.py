@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from aistack.catalog.fitted import Constant, constants
 from aistack.errors import AistackError
+from aistack.evidence import left_out as left_out_of_fit
 from aistack.evidence.serving_plan import Pool
 from aistack.evidence.serving_reading import METRICS, Metric, Question
 from aistack.infrastructure.cluster import cluster
-from aistack.serving import steady_pools, steady_state
+from aistack.serving import calibration, steady_pools, steady_state
 from aistack.serving.deployment import Deployment
 from aistack.serving.engines import DEFAULTS, ServingEngine
 from aistack.serving.engines import engine as engine_of
@@ -210,13 +211,15 @@ class Planner:
         self.sources: frozenset[str] = frozenset(kept["sources"])
         self.accelerators: frozenset[str] = frozenset(kept["accelerators"])
         self._left_out: Mapping[str, Mapping[str, Any]] = kept["left_out"]
-        self._parameters = [name.split(" ") for name in kept["parameters"]]
+        self._parameters: Sequence[str] = kept["parameters"]
 
     def predict(
         self, questions: Sequence[Question], left_out: str | None = None
     ) -> Mapping[Metric, tuple[Array, Array, Array]]:
         """Of each quantity, its value for every question and the ends of its 80% interval; NaN without an answer."""
-        known = constants("serving") if left_out is None else self._without(left_out)
+        known = constants("serving")
+        if left_out is not None:
+            known = left_out_of_fit.known("serving", self._parameters, self._left_out[left_out])
         found: dict[Metric, tuple[Array, Array, Array]] = {
             metric: tuple(np.full(len(questions), np.nan) for _ in range(3))  # type: ignore[misc]
             for metric in METRICS
@@ -226,27 +229,13 @@ class Planner:
             for metric, columns in found.items():
                 columns[0][asked.places] = values[metric]
         for metric, (value, low, high) in found.items():
-            ends = [self._interval(metric, question, left_out) for question in questions]
+            ends = [
+                calibration.ends(known, metric, profile(question) if question.trusted else "assumed")
+                for question in questions
+            ]
             low[:] = value * np.array([each[0] for each in ends])
             high[:] = value * np.array([each[1] for each in ends])
         return found
-
-    def _interval(self, metric: Metric, question: Question, left_out: str | None) -> tuple[float, float]:
-        """Measured over predicted of one in ten, and of nine in ten, of what was published."""
-        keys = (f"{metric}/{profile(question)}", metric) if question.trusted else (f"{metric}/assumed", metric)
-        if left_out is not None:
-            ends = self._left_out[left_out]["intervals"]
-            low, high = next(ends[key] for key in keys if key in ends)
-            return low, high
-        known = constants("serving")
-        return known["interval_low"].nearest(*keys)[1], known["interval_high"].nearest(*keys)[1]
-
-    def _without(self, name: str) -> Mapping[str, Constant]:
-        known = dict(constants("serving"))
-        for (constant, key), value in zip(self._parameters, self._left_out[name]["values"], strict=True):
-            old = known[constant]
-            known[constant] = old.model_copy(update={"values": {**old.values, key: value}})
-        return known
 
 
 def shipped() -> Planner:

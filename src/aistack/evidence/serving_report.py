@@ -10,7 +10,7 @@ import numpy as np
 
 from aistack.evidence.serving_reading import Metric
 from aistack.evidence.serving_statistics import Weighed
-from aistack.evidence.statistics import Errors
+from aistack.evidence.statistics import Errors, Failure
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,6 @@ class RowResult:
     trusted: bool = False
     """Whether it counts in the headline."""
     assumed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One of the worst predictions, and why it likely is."""
-
-    id: str
-    source: str
-    model: str
-    accelerator: str
-    plan: str
-    published: float
-    predicted: float
-    cause: str
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,20 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """One of the worst predictions, and why it likely is."""
+
+    id: str
+    source: str
+    model: str
+    accelerator: str
+    plan: str
+    published: float
+    predicted: float
+    cause: str
+
+
+@dataclass(frozen=True)
 class Point(Compared):
     """One group of training rows with its prediction."""
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from aistack.evidence import conventions, reading, recipes
 from aistack.evidence.groups import Group, groups, noise
 from aistack.evidence.reading import Question, Refusal
-from aistack.evidence.statistics import Errors, Ordering, Point, by, errors, ordering
+from aistack.evidence.statistics import Errors, Failure, Ordering, Point, by, errors, ordering
 from aistack.evidence.training_rows import BrokenRow, TrainingRow
 
 Array = npt.NDArray[np.float64]
@@ -67,20 +67,6 @@ class RowResult:
     accelerator_in_fit: bool = False
     complete: bool = False
     assumed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One of the worst predictions, and why it likely is."""
-
-    id: str
-    source: str
-    model: str
-    accelerator: str
-    plan: str
-    published: float
-    predicted: float
-    cause: str
 
 
 @dataclass(frozen=True)

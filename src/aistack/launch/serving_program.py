@@ -51,6 +51,22 @@ class Metrics:
         return str(getattr(self, goal))
 
 
+FORMATS: dict[str, tuple[str, ...]] = {
+    "bf16": ("--dtype", "bfloat16"),
+    "fp16": ("--dtype", "float16"),
+    "fp32": ("--dtype", "float32"),
+    "fp8": ("--dtype", "bfloat16", "--quantization", "fp8"),
+    "fp8-block": (),
+    "int8": (),
+    "int8-weight": (),
+    "int4": (),
+    "nvfp4": (),
+    "mxfp4": (),
+}
+"""Weights' formats with the arguments that vLLM and SGLang share; those without any are read from a checkpoint that has
+them, which the engines see in its configuration."""
+
+
 @dataclass(frozen=True)
 class ServingProgram:
     """An engine ready to start one replica."""
@@ -137,6 +153,11 @@ def expressible(engine: str, wrong: Mapping[str, bool]) -> None:
 def served_formats(formats: Iterable[str], precision: str) -> str:
     """The sentence that an engine does not serve a format."""
     return f"it serves weights in {', '.join(formats)}, not {precision}."
+
+
+def checkpoint(precision: str) -> str:
+    """The sentence that a format comes with the checkpoint."""
+    return f"MODEL must be a checkpoint with weights in {precision}."
 
 
 def longest(answer: ServingAnswer) -> int:

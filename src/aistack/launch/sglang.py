@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from aistack.launch import serving_program
 from aistack.launch.serving_program import (
     Metrics,
     ServingProgram,
+    checkpoint,
     expressible,
     hosts,
     longest,
@@ -25,18 +27,7 @@ NAME = "SGLang 0.5"
 IMAGE = "lmsysorg/sglang:v0.5.4"
 IMAGE_AMD = "rocm/sgl-dev:latest"
 
-FORMATS: dict[str, tuple[str, ...]] = {
-    "bf16": ("--dtype", "bfloat16"),
-    "fp16": ("--dtype", "float16"),
-    "fp32": ("--dtype", "float32"),
-    "fp8": ("--dtype", "bfloat16", "--quantization", "fp8"),
-    "fp8-block": (),
-    "int8": (),
-    "int4": (),
-    "nvfp4": (),
-    "mxfp4": (),
-}
-"""Those without arguments are read from a checkpoint that has them."""
+FORMATS = {name: words for name, words in serving_program.FORMATS.items() if name != "int8-weight"}
 CACHE = {"bf16": "auto", "fp16": "auto", "fp8": "fp8_e4m3"}
 METRICS = Metrics(
     path="/metrics",
@@ -60,7 +51,6 @@ def program(answer: ServingAnswer) -> ServingProgram:
         "pipeline stages do not go with speculation.":
             plan.pipeline_parallel > 1 and plan.speculative is not None,
     })  # fmt: skip
-    bare = not FORMATS[plan.precision]
     return ServingProgram(
         engine=NAME,
         image=IMAGE_AMD if hosts(answer).amd else IMAGE,
@@ -68,7 +58,7 @@ def program(answer: ServingAnswer) -> ServingProgram:
         options=tuple(_options(answer, plan)),
         listen=("--host", "--port"),
         metrics=METRICS,
-        note=f"MODEL must be a checkpoint with weights in {plan.precision}." if bare else "",
+        note="" if FORMATS[plan.precision] else checkpoint(plan.precision),
     )
 
 

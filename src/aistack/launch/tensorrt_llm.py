@@ -13,6 +13,7 @@ from aistack.launch.serving_program import (
     Metrics,
     ServingProgram,
     as_yaml,
+    checkpoint,
     expressible,
     hosts,
     longest,
@@ -61,7 +62,7 @@ def program(answer: ServingAnswer) -> ServingProgram:
         listen=("--host", "--port"),
         metrics=METRICS,
         files={OPTIONS: as_yaml(_settings(answer, plan))},
-        note="" if halves else f"MODEL must be a checkpoint with weights in {plan.precision}.",
+        note="" if halves else checkpoint(plan.precision),
     )
 
 

@@ -10,8 +10,10 @@ import json
 from collections.abc import Iterator
 
 from aistack.launch.serving_program import (
+    FORMATS,
     Metrics,
     ServingProgram,
+    checkpoint,
     expressible,
     hosts,
     longest,
@@ -27,19 +29,6 @@ NAME = "vLLM 0.11"
 IMAGE = "vllm/vllm-openai:v0.11.0"
 IMAGE_AMD = "rocm/vllm:latest"
 
-FORMATS: dict[str, tuple[str, ...]] = {
-    "bf16": ("--dtype", "bfloat16"),
-    "fp16": ("--dtype", "float16"),
-    "fp32": ("--dtype", "float32"),
-    "fp8": ("--dtype", "bfloat16", "--quantization", "fp8"),
-    "fp8-block": (),
-    "int8": (),
-    "int8-weight": (),
-    "int4": (),
-    "nvfp4": (),
-    "mxfp4": (),
-}
-"""Those without arguments are read from a checkpoint that has them: vLLM sees it in its configuration."""
 CACHE = {"bf16": "auto", "fp16": "auto", "fp8": "fp8"}
 METRICS = Metrics(
     path="/metrics",
@@ -66,7 +55,6 @@ def program(answer: ServingAnswer) -> ServingProgram:
         "draft models came with a later version; take mtp or ngram.":
             plan.speculative is not None and plan.speculative.method == "draft",
     })  # fmt: skip
-    bare = not FORMATS[plan.precision]
     return ServingProgram(
         engine=NAME,
         image=IMAGE_AMD if hosts(answer).amd else IMAGE,
@@ -74,7 +62,7 @@ def program(answer: ServingAnswer) -> ServingProgram:
         options=tuple(_options(answer, plan)),
         listen=("--host", "--port"),
         metrics=METRICS,
-        note=f"MODEL must be a checkpoint with weights in {plan.precision}." if bare else "",
+        note="" if FORMATS[plan.precision] else checkpoint(plan.precision),
     )
 
 

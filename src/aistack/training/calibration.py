@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aistack.catalog.fitted import constants, fitted
+from collections.abc import Mapping
+
+from aistack.catalog.fitted import Constant, constants, fitted
 
 
 def interval(seconds: float, engine: str) -> tuple[float, float]:
@@ -11,9 +13,18 @@ def interval(seconds: float, engine: str) -> tuple[float, float]:
     They are what was measured over what was predicted, its 10th and 90th percentile on sources that had no part in the
     fit, of the engine where it was measured often enough.
     """
-    known = constants("training")
-    low, high = (known[f"interval_{end}"].nearest(f"{engine}/complete", "complete")[1] for end in ("low", "high"))
+    low, high = ends(constants("training"), engine, complete=True)
     return seconds * low, seconds * high
+
+
+def ends(known: Mapping[str, Constant], engine: str, *, complete: bool) -> tuple[float, float]:
+    """Measured over predicted of one in ten and of nine in ten, by the constants `known`.
+
+    Plans that are known whole have ends of their own, apart from those in which something was assumed.
+    """
+    said = "complete" if complete else "assumed"
+    low, high = (known[f"interval_{end}"].nearest(f"{engine}/{said}", said)[1] for end in ("low", "high"))
+    return low, high
 
 
 def sources() -> tuple[str, ...]:

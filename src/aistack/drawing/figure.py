@@ -1,4 +1,4 @@
-"""A figure: a chart with its finding, its source, its words for those who cannot see it, and its table."""
+"""A figure: a chart or diagram with its finding, its source, its words for those who cannot see it, and its table."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aistack.drawing.diagram import Diagram
 from aistack.drawing.theme import Layer, follow_scheme, vega_config
 from aistack.errors import BadInput
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart that says what it shows. Every field is required, `alt` above all."""
+    """A chart or diagram that says what it shows. Every field is required, `alt` above all."""
 
     layer: Layer
     title: str
@@ -38,7 +39,7 @@ class Figure:
     """Where the numbers come from."""
     alt: str
     """What a reader who cannot see the chart should know."""
-    chart: Chart
+    chart: Chart | Diagram
     table: Sequence[Mapping[str, Any]]
     """The numbers behind the chart, one mapping a row, the same keys in each."""
 
@@ -50,9 +51,11 @@ class Figure:
     @cached_property
     def svg(self) -> str:
         """The chart as a static SVG in the light colours, drawn without a browser."""
+        if isinstance(self.chart, Diagram):
+            return self.chart.svg
         import vl_convert
 
-        svg: str = vl_convert.vegalite_to_svg(self._spec())
+        svg: str = vl_convert.vegalite_to_svg(self._spec(self.chart))
         return svg
 
     def html(self, number: int) -> str:
@@ -66,12 +69,13 @@ class Figure:
             f'<figcaption><span class="number">Figure {number}</span> <strong>{html.escape(self.title)}</strong>'
             f'<span class="subtitle">{html.escape(self.subtitle)}</span></figcaption>'
             f'<div class="drawing" tabindex="0" role="group" aria-label="Figure {number}, scrollable">{drawing}</div>'
+            f"{self.chart.controls if isinstance(self.chart, Diagram) else ''}"
             f'<p class="source">{html.escape(self.source)}</p>'
             f"<details><summary>The numbers</summary>{self._table()}</details></figure>"
         )
 
     def save(self, path: Path) -> None:
-        """Write the chart to `path` as .svg, .png or .json (Vega-Lite); another suffix is a `BadInput`."""
+        """Write it to `path` as .svg, .png or, a chart, .json (Vega-Lite); another suffix is a `BadInput`."""
         import json
 
         import vl_convert
@@ -79,14 +83,15 @@ class Figure:
         if path.suffix == ".svg":
             path.write_text(self.svg, encoding="utf-8")
         elif path.suffix == ".png":
-            path.write_bytes(vl_convert.vegalite_to_png(self._spec(), scale=2))
-        elif path.suffix == ".json":
-            path.write_text(json.dumps(self._spec()), encoding="utf-8")
+            path.write_bytes(vl_convert.svg_to_png(self.svg, scale=2))
+        elif path.suffix == ".json" and not isinstance(self.chart, Diagram):
+            path.write_text(json.dumps(self._spec(self.chart)), encoding="utf-8")
         else:
-            raise BadInput(f"A figure can be saved as .svg, .png or .json, not as {path.suffix or path.name!r}.")
+            kinds = ".svg or .png" if isinstance(self.chart, Diagram) else ".svg, .png or .json"
+            raise BadInput(f"This figure can be saved as {kinds}, not as {path.suffix or path.name!r}.")
 
-    def _spec(self) -> dict[str, Any]:
-        spec: dict[str, Any] = self.chart.to_dict()
+    def _spec(self, chart: Chart) -> dict[str, Any]:
+        spec: dict[str, Any] = chart.to_dict()
         spec["config"] = vega_config()
         # labels are measured in one font and shown in the reader's: leave room for a wider one
         spec["padding"] = {"left": 32, "right": 28, "top": 5, "bottom": 5}

@@ -57,7 +57,7 @@ def test_all_words_can_be_said_in_another_language() -> None:
     other = {words: f"{number}!" for number, words in enumerate(MOVING.words)}
     said = MOVING.with_words(other)
     assert said.words == ("0!", "1!", "2!", "3!")
-    assert "weight" not in said.svg and said.svg.count("!") == 4
+    assert "enters" not in said.svg and said.svg.count("!") == 4
 
 
 def test_a_scale_keeps_proportions() -> None:

@@ -31,6 +31,8 @@ OPTIONS = {
     "draft": Option("", "NAME", "The small model that proposes tokens."),
     "draft_tokens": Option("", "N", "Tokens proposed for each step, by default 3."),
     "acceptance": Option("", "SHARE", "Chance that a proposed token is accepted, by default 0.7."),
+    "adapters": Option("", "N", "LoRA adapters served from the one model, each request with one; by default none."),
+    "adapter_rank": Option("", "N", "Their rank, by default 16."),
     "engine": Option("", "vllm|sglang|tensorrt-llm|llama.cpp|aistack", "By default vLLM, llama.cpp on Apple's chips."),
     "node": Option("", "NAME", "A node of the catalog, by default the accelerator's usual one."),
     "network": Option("", "RATE|NAME", "Network of one accelerator: 400 Gbit/s, or a link of the catalog."),

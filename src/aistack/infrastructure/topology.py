@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from aistack import catalog
-from aistack.catalog import Accelerator, Fact, Node
+from aistack.catalog import Accelerator, Fact, Link, Node
 from aistack.errors import BadInput
 from aistack.infrastructure.levels import Fabric
 
@@ -244,8 +244,7 @@ def _over_pcie(
     chip: Accelerator, found: Node | None, per_host: int | None, bridge: float
 ) -> tuple[tuple[Span, ...], tuple[str, ...]]:
     """Pairs, by a bridge or under one PCIe switch, and the host that joins them."""
-    newer = any(mark in _text(chip.host_link) for mark in ("Gen5", "5.0", "Gen6"))
-    link = catalog.link("pcie5-x16" if newer else "pcie4-x16")
+    link = _pcie(chip)
     assert link.bandwidth is not None
     size = per_host if per_host is not None else int(found.accelerators.si) if found is not None else 8
     pair = (
@@ -255,6 +254,20 @@ def _over_pcie(
     )
     host = Span(size, link.bandwidth.si, "pcie-host", link=f"{link.name}, through the host")
     return (pair, host) if size > 2 else (replace(pair, size=size),), (f"{link.name} joins {size} chips a host.",)
+
+
+def host_link(chip: Accelerator) -> float:
+    """B/s one way between a chip and its host's memory: what the catalog states, else that of its PCIe slot."""
+    if chip.host_link_bandwidth is not None:
+        return chip.host_link_bandwidth.si
+    link = _pcie(chip)
+    assert link.bandwidth is not None
+    return link.bandwidth.si
+
+
+def _pcie(chip: Accelerator) -> Link:
+    newer = any(mark in _text(chip.host_link) for mark in ("Gen5", "5.0", "Gen6"))
+    return catalog.link("pcie5-x16" if newer else "pcie4-x16")
 
 
 def _usual_network(chip: Accelerator, per_host: int) -> tuple[float, str]:

@@ -84,6 +84,10 @@ class ServingScenario(Asked):
     draft: Annotated[str | None, Field(min_length=1, description="the small model that proposes tokens")] = None
     draft_tokens: Annotated[int, Field(ge=1, le=64, description="tokens proposed for each step of the model")] = 3
     acceptance: Annotated[float, Field(ge=0, le=1, description="chance that a drafted token is accepted")] = 0.7
+    adapters: Annotated[
+        int, Field(ge=0, le=10**6, description="LoRA adapters of the model, of which each request has one; 0: none")
+    ] = 0
+    adapter_rank: Annotated[int, Field(ge=1, le=4096, description="rank of the adapters")] = 16
     engine: EngineName | None = None
 
     node: Annotated[str | None, Field(description="a node from the catalog; none: the accelerator's usual one")] = None

@@ -7,7 +7,7 @@ from aistack.hardware.chip import chip
 from aistack.scenario.serving import ServingScenario
 from aistack.serving import replica_memory
 from aistack.serving.capacity import Goals, Workload
-from aistack.serving.deployment import Deployment, Speculation
+from aistack.serving.deployment import Adapters, Deployment, Speculation
 from aistack.serving.engines import DEFAULTS
 from aistack.serving.formats import WEIGHTS
 from aistack.serving.step_time import Server
@@ -44,6 +44,7 @@ def deployment(scenario: ServingScenario, sizes: dict[str, int]) -> Deployment:
         max_batch=scenario.max_batch or most,
         chunk=step if scenario.chunk is None else scenario.chunk,
         speculative=speculative,
+        adapters=Adapters(scenario.adapters, scenario.adapter_rank) if scenario.adapters else None,
         engine=scenario.engine_name,
     )
 

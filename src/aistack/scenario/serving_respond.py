@@ -37,6 +37,8 @@ ABOUT = {
     "communication": "Activations exchanged among accelerators: less parallelism, a faster scale-up link.",
     "engine's own work": "Scheduling, preparing inputs, sampling, detokenising, each step: a leaner engine.",
     "proposing tokens": "The model or module that proposes tokens: a smaller one, or fewer tokens.",
+    "adapters": "Two thin products beside each matrix, the adapters that a batch touches read anew, and fetching those "
+    "that are not resident: a smaller rank, fewer adapters a replica.",
     "prompts read beside": "Prompts of new requests share the steps of those that decode, and batches vary: smaller "
     "chunks, replicas of their own for prompts, or fewer requests each.",
     "receiving the request": "HTTP and tokenisation before the queue.",
@@ -204,8 +206,10 @@ def _memory(scenario: ServingScenario, server: Server, seen: Seen) -> tuple[Memo
     parts = {name: float(held) for name, held in server.memory().items()}
     request = float(replica_memory.per_token(server, scenario.context)) * scenario.context
     used = max(parts["cache"] * seen.kv_occupancy, request)
+    adapters = (MemoryPart("adapters", parts["adapters"]),) if parts["adapters"] else ()
     return (
         MemoryPart("weights", parts["weights"]),
+        *adapters,
         MemoryPart("activations", parts["activations"]),
         MemoryPart("engine and graphs", parts["runtime"]),
         MemoryPart("left to others", parts["reserve"]),

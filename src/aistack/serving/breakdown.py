@@ -25,6 +25,7 @@ TPOT = {
     "communication": "infrastructure",
     "engine's own work": "serving",
     "proposing tokens": "serving",
+    "adapters": "serving",
     "prompts read beside": "serving",
 }
 """The shares of the time per output token, and the layer of each."""
@@ -36,6 +37,7 @@ TTFT = {
     "waiting for launches": "frameworks",
     "communication": "infrastructure",
     "engine's own work": "serving",
+    "adapters": "serving",
     "receiving the request": "serving",
     "waiting for other requests": "serving",
 }
@@ -53,6 +55,7 @@ def _engine(**fields: float) -> Callable[[Server], Server]:
 
 
 _LOSSES = (
+    _Loss("adapters", lambda server: server.without_adapters()),
     _Loss("engine's own work", _engine(step_overhead=0.0, sequence_overhead=0.0)),
     _Loss("communication", _engine(communication=0.0)),
     _Loss("waiting for launches", _engine(gap=0.0, dispatch=0.0)),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aistack.errors import BadInput
+from aistack.frameworks.adapters import ATTENTION, FEED_FORWARD, LoRA
 from aistack.serving.formats import CACHE, WEIGHTS
 
 Method = Literal["draft", "mtp", "ngram"]
@@ -50,6 +51,33 @@ class Speculation:
         return sum(self.acceptance**place for place in range(self.tokens + 1))
 
 
+BATCHING_ADAPTERS = ("vllm", "sglang", "tensorrt-llm", "vllm-v0")
+"""Engines that answer requests of different adapters in one step."""
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """LoRA adapters that are served from one base model, each request with one of them."""
+
+    count: int
+    rank: int = 16
+    targets: tuple[str, ...] = ATTENTION + FEED_FORWARD
+    """Names of the matrices that have one; engines keep room beside all of a layer's."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise BadInput(f"{self.count} adapters cannot be served; there are one or more, or none is said of them.")
+        LoRA(self.rank)
+
+    @property
+    def lora(self) -> LoRA:
+        """One of them."""
+        return LoRA(self.rank, self.targets)
+
+    def __str__(self) -> str:
+        return f"{self.count:,} adapter{'s' * (self.count > 1)} of rank {self.rank}"
+
+
 @dataclass(frozen=True)
 class Deployment:
     """One replica's plan."""
@@ -66,6 +94,7 @@ class Deployment:
     chunk: int = 8192
     """Tokens of a step; prompts are cut to them and go beside decoding sequences. 0: whole prompts, before all else."""
     speculative: Speculation | None = None
+    adapters: Adapters | None = None
     engine: str = "vllm"
 
     def __post_init__(self) -> None:
@@ -82,6 +111,12 @@ class Deployment:
                 f"{self.data_parallel} ranks of a layer."
             )
 
+        if self.adapters is not None and self.engine not in BATCHING_ADAPTERS:
+            raise BadInput(
+                f"{self.engine} does not answer requests of different adapters together; "
+                f"take one of {', '.join(BATCHING_ADAPTERS[:3])}."
+            )
+
     @property
     def chips(self) -> int:
         """Accelerators of a replica."""
@@ -91,7 +126,10 @@ class Deployment:
         sizes = [("TP", self.tensor_parallel), ("PP", self.pipeline_parallel), ("DP", self.data_parallel),
                  ("EP", self.expert_parallel)]  # fmt: skip
         named = " x ".join(f"{name} {size}" for name, size in sizes if size > 1 or name == "TP")
-        return f"{named}, {self.precision}, KV {self.kv_precision}, up to {self.max_batch} sequences, {self.engine}"
+        lora = f", {self.adapters}" if self.adapters else ""
+        return (
+            f"{named}, {self.precision}, KV {self.kv_precision}, up to {self.max_batch} sequences{lora}, {self.engine}"
+        )
 
 
 SIZES = ("tensor_parallel", "pipeline_parallel", "data_parallel", "expert_parallel", "max_batch", "chunk")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aistack.catalog.architecture import CompressedAttention, GroupedQueryAttention
+from aistack.serving import adapters
 from aistack.serving.formats import cache_bytes
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ UNCHUNKED = 8192
 
 
 def estimate(server: Server) -> Mapping[str, Array]:
-    """Bytes by what they hold: weights, activations, runtime, cache, reserve; they sum to the accelerator's memory.
+    """Bytes by what they hold: weights, adapters, activations, runtime, cache, reserve; they sum to the accelerator's
+    memory.
 
     The cache is what the others leave, below zero where they do not fit.
     """
@@ -35,12 +37,20 @@ def estimate(server: Server) -> Mapping[str, Array]:
         weights = weights + _of(server.draft, server.draft.tables.weight_bytes)
     parts = server.groups
     rows = np.where(server.chunk > 0, server.chunk, UNCHUNKED)
-    logits = server.max_batch / parts * server.spec.vocab * LOGIT_BYTES
+    logits = server.limit / parts * server.spec.vocab * LOGIT_BYTES
     activations = rows * _of(server, server.tables.width) * 2.0 + logits
     reserve = np.full(np.shape(weights), memory * (1 - engine.memory_fraction))
     runtime = np.full(np.shape(weights), engine.runtime_memory)
-    cache = memory - reserve - runtime - weights - activations
-    return {"weights": weights, "activations": activations, "runtime": runtime, "cache": cache, "reserve": reserve}
+    left = memory - reserve - runtime - weights - activations
+    held = adapters.resident(server, left) * server.adapter_bytes
+    return {
+        "weights": weights,
+        "adapters": held + np.zeros(np.shape(weights)),
+        "activations": activations,
+        "runtime": runtime,
+        "cache": left - held,
+        "reserve": reserve,
+    }
 
 
 def capacity(server: Server) -> Array:

@@ -44,7 +44,7 @@ def estimate(server: Server, requests: Requests) -> SimulatedEngine:
     whole = deployment.chunk == 0
     longest = int(requests.prompt.max() + requests.output.max()) + WHOLE_BUDGET if whole else deployment.chunk
     limits = Limits(
-        max_batch=max(1, deployment.max_batch // parts),
+        max_batch=max(1, int(server.max_batch) // parts),
         budget=WHOLE_BUDGET if whole else deployment.chunk,
         kv_capacity=float(server.kv_capacity) / parts,
         whole_prompts=whole,

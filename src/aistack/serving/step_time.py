@@ -23,7 +23,7 @@ from aistack.hardware.chip import Chip
 from aistack.hardware.chip import chip as chip_of
 from aistack.hardware.streaming import overlapped
 from aistack.infrastructure.cluster import Cluster
-from aistack.serving import replica_memory, tables
+from aistack.serving import adapters, replica_memory, tables
 from aistack.serving.deployment import Deployment, Deployments, Speculation
 from aistack.serving.engines import ServingEngine
 from aistack.serving.engines import engine as engine_of
@@ -54,15 +54,24 @@ class Server:
     _continuing: Array = field(init=False, repr=False)
     _beginning: Array = field(init=False, repr=False)
     _head: Array = field(init=False, repr=False)
+    _loading: Array = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("common", "continuing", "beginning", "head"):
             object.__setattr__(self, f"_{name}", self._spend(getattr(self.tables, name)))
+        object.__setattr__(self, "_loading", adapters.loading(self, self.adapters))
 
     def with_engine(self, engine: ServingEngine) -> Server:
         """The same replica with other constants of the engine; nothing is priced again."""
         draft = self.draft.with_engine(engine) if self.draft else None
         return replace(self, engine=engine, draft=draft)
+
+    def without_adapters(self) -> Server:
+        """The same replica of the base model alone."""
+        if self.deployments.common.adapters is None:
+            return self
+        plain = replace(self.deployments, common=replace(self.deployments.common, adapters=None))
+        return replace(self, deployments=plain, tables=tables.estimate(self.spec, self.chip, self.cluster, plain))
 
     @property
     def stages(self) -> Array:
@@ -75,9 +84,29 @@ class Server:
         return self._column("data_parallel") * self.stages
 
     @property
-    def max_batch(self) -> Array:
-        """Sequences that may decode at once."""
+    def limit(self) -> Array:
+        """Sequences that may decode at once as far as the engine is concerned."""
         return self._column("max_batch")
+
+    @property
+    def max_batch(self) -> Array:
+        """Sequences that may decode at once: the engine's limit, or as many as resident adapters are enough for."""
+        plan = self.deployments.common.adapters
+        if plan is None:
+            return self.limit
+        parts = self.groups / self.stages
+        return np.minimum(self.limit, parts * adapters.places(plan.count, self.adapters))
+
+    @property
+    def adapters(self) -> Array:
+        """LoRA adapters that lie on the accelerators at once."""
+        return adapters.resident(self, sum(self.memory()[name] for name in ("adapters", "cache")))
+
+    @property
+    def adapter_bytes(self) -> Array:
+        """Of one LoRA adapter, on the accelerator that holds most."""
+        held = self.tables.adapter_bytes
+        return np.asarray(held[0]) if self.single else held
 
     @property
     def chunk(self) -> Array:
@@ -112,7 +141,7 @@ class Server:
         rest = np.maximum(total - whole * full, 0.0)
         rows = self._rows(rest, 0.0, rest) + whole * self._rows(full, 0.0, full)
         steps = whole + 1
-        ends = self._look(self._head, each / steps) * steps
+        ends = self._look(self._head, each / steps) * steps + each * self._loading
         attention = each * self.prompt_attention(new, held)
         seconds = rows + ends + attention + steps * self._host(many / steps)
         # steps follow one another through the pipeline
@@ -144,6 +173,7 @@ class Server:
         own, new = np.maximum(many / parts, np.minimum(many, 1.0)), fresh / parts
         context = held / np.maximum(many, 1e-9)
         seconds = self._rows(own + new, own, new) + self._look(self._head, own + last / parts)
+        seconds = seconds + last / parts * self._loading
         seconds = seconds + self._cache_attention(own, context)
         seconds = seconds + several * self.prompt_attention(new / several, before)
         return np.asarray(seconds + self._host(many + last))
@@ -282,7 +312,7 @@ def server(
     speculative = columns.common.speculative
     draft = None
     if speculative is not None and speculative.draft is not None:
-        small = replace(columns, common=replace(columns.common, speculative=None))
+        small = replace(columns, common=replace(columns.common, speculative=None, adapters=None))
         draft = server(catalog.model(speculative.draft).spec, cluster, small[0] if single else small, fitted=fitted)
     priced = tables.estimate(spec, chip, cluster, columns)
     return Server(spec, chip, cluster, columns, single, engine, priced, context, draft)

@@ -22,6 +22,7 @@ from aistack.hardware.chip import ELEMENT_BYTES, Chip
 from aistack.hardware.streaming import memory_time
 from aistack.infrastructure import placed
 from aistack.infrastructure.cluster import Cluster
+from aistack.serving import adapters
 from aistack.serving.deployment import Deployments
 from aistack.serving.formats import Format, half, weights
 
@@ -72,6 +73,8 @@ class Tables:
     """On the accelerator that holds most."""
     width: Array
     """Elements of activations that a row needs at once."""
+    adapter_bytes: Array
+    """Of one LoRA adapter, on the accelerator that holds most."""
     mixers: Mapping[Block, int]
     """Each kind of mixer, as a layer without anything else, and how many there are."""
 
@@ -85,7 +88,9 @@ def estimate(spec: ModelSpec, chip: Chip, cluster: Cluster, deployments: Deploym
     each = weights(deployments.common.precision)
     shape = (len(KINDS), distinct.shape[1], len(GRID))
     common, continuing, beginning, head = (np.zeros(shape) for _ in range(4))
-    held = np.zeros(distinct.shape[1])
+    held, adapted = np.zeros(distinct.shape[1]), np.zeros(distinct.shape[1])
+    plan, speculative = deployments.common.adapters, deployments.common.speculative
+    width = 1 if speculative is None else speculative.tokens + 1
     for block, count in kinds(spec).items():
         for cached, own in ((1, continuing), (0, beginning)):
             graph = Served(spec, GRID, ranks, cached)
@@ -98,6 +103,17 @@ def estimate(spec: ModelSpec, chip: Chip, cluster: Cluster, deployments: Deploym
                 common[COLLECTIVES] += count * _collectives(chip, cluster, spec, block, ranks)
             else:
                 held += count * _held(pieces, block, spec, each)[:, 0]
+            if plan is not None:
+                # a prompt has one adapter, rows that continue sequences as many as there are different ones among them
+                touched = adapters.touched(plan.count, GRID / width) if cached else np.ones(())
+                computing, moving, launches = adapters.estimate(chip, pieces, plan.lora, touched)
+                own[COMPUTING] += count * computing
+                own[MOVING] += count * moving
+                if cached:
+                    # rows of all kinds go through the same kernels
+                    common[LAUNCHES] += count * launches
+                else:
+                    adapted += count * (adapters.parameters(pieces, plan.lora) + np.zeros((len(adapted), 1)))[:, 0]
     graph = Served(spec, GRID, ranks)
     output = graph.matmul("lm_head", GRID, spec.vocab, spec.hidden, split="columns", exact=True)
     head += _work(chip, [graph.norm("final norm", spec.hidden), output], spec, each, shape[1:])
@@ -118,6 +134,7 @@ def estimate(spec: ModelSpec, chip: Chip, cluster: Cluster, deployments: Deploym
         head[:, inverse],
         (held * most + ends)[inverse],
         _width(spec, tensor[:, 0])[inverse],
+        (adapted * most * STREAM_BYTES)[inverse],
         _counted(replace(block, feed_forward=None) for block in spec.blocks if block.mixer is not None),
     )
 

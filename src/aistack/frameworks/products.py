@@ -51,6 +51,16 @@ def kernels(products: list[Product], precision: str) -> Pair:
     return ahead, back
 
 
+def words(name: str) -> str:
+    """A product's name without its pass: "q_proj and k_proj backward weight" becomes "q, k projections"."""
+    name = name.split(" backward")[0]
+    matrices = [matrix.removesuffix("_proj").removeprefix("experts ") for matrix in name.split(" and ")]
+    if not name.endswith("_proj"):
+        return name.replace("_proj", " projection").replace("_", " ")
+    kind = "projection" if len(matrices) == 1 else "projections"
+    return f"{'experts ' * name.startswith('experts ')}{', '.join(matrices)} {kind}".replace("_", " ")
+
+
 def working(products: list[Product], precision: str) -> Array:
     """Bytes of the products' backward pass: their input gathered again, the gradients of input and output."""
     first = products[0]

@@ -7,20 +7,28 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 
 from aistack import catalog
 from aistack.drawing import Figure, Layer
+from aistack.scenario import serving_deployment as deployments
 from aistack.scenario.answer import Share
 from aistack.scenario.charts import RESOURCES
+from aistack.scenario.serving import ServingScenario
 from aistack.scenario.serving_answer import ServingAnswer
 from aistack.scenario.serving_respond import FREE
 from aistack.scenario.serving_search import Option, ServingFound
+from aistack.serving import steady_state, step_operations
 from aistack.serving.capacity import replicas
-from aistack.serving.figures import serving_cost, serving_frontier
+from aistack.serving.figures import batch_latency, serving_cost, serving_frontier, serving_roofline
+from aistack.serving.step_operations import Operation
+from aistack.serving.step_time import Server
 from aistack.training.figures import elasticity, memory_map, waterfall
 
 LOADS = np.geomspace(0.02, 5.0, 60)
 """Multiples of what the replicas carry at which the cost is drawn."""
+BATCHES = 40
+"""Numbers of clients at which a replica is drawn."""
 STEPS = 40
 """Replicas up to which each further one is drawn as the step that it is."""
 
@@ -65,6 +73,7 @@ def _each(answer: ServingAnswer) -> Iterator[tuple[str, Figure]]:
         )  # fmt: skip
     parts = [(part.name, part.bytes) for part in answer.memory if part.bytes > 0 and part.name != FREE]
     yield "memory", memory_map.draw({str(answer.deployment): parts}, answer.capacity, about)
+    yield from _of_replica(answer, about)
     binding = answer.binding
     what = binding.name if binding is not None and binding.name in answer.elasticity else "tpot"
     resources = [(name, RESOURCES[name], percent) for name, percent in answer.elasticity[what].items()]
@@ -73,6 +82,58 @@ def _each(answer: ServingAnswer) -> Iterator[tuple[str, Figure]]:
         tokens = answer.scenario.prompt + answer.scenario.output
         offers = [(offer.provider, offer.usd_per_request / tokens * 1e6) for offer in answer.cost.offers]
         yield "cost", serving_cost.draw(curves, offers, about, answer.rate)
+
+
+def _of_replica(answer: ServingAnswer, about: str) -> Iterator[tuple[str, Figure]]:
+    """What a larger batch does to one replica, and its operations on the roofline."""
+    asked = answer.scenario
+    server = deployments.priced(asked, answer.deployment)
+    points = batches(asked, server)
+    # nothing decodes where an answer is one token, and a batch of one says nothing
+    if answer.tpot.mean > 0 and len(points) > 1:
+        here = max(answer.batch, 1.0), answer.tpot.mean, answer.tokens_per_second / answer.replicas
+        yield "batch", batch_latency.draw(points, here, about, asked.tpot)
+    new = asked.prompt * (1 - asked.cached)
+    many = max(answer.batch, 1.0)
+    prefill = step_operations.prefill(server, new, asked.prompt - new)
+    decode = _decoding(server, many, many * (asked.prompt + asked.output / 2))
+    peaks = {each.precision: server.chip.rate(each.precision) for each in (*prefill, *decode)}
+    phases = f"Reading a prompt of {new:,.0f} tokens", f"Decoding, {many:.3g} sequences at once"
+    yield (
+        "roofline",
+        serving_roofline.draw(_listed(prefill), _listed(decode), peaks, server.chip.memory_bandwidth, about, phases),
+    )
+
+
+def batches(scenario: ServingScenario, server: Server) -> list[batch_latency.Point]:
+    """A replica under one client and more, up to what it has room for."""
+    prompt, output = scenario.prompt, scenario.output
+    most = max(float(steady_state.room(server, prompt, output)), 1.0)
+    clients = np.unique(np.geomspace(1, most, BATCHES))
+    steady = steady_state.estimate(server, prompt, output, concurrency=clients, prefix_hit=scenario.cached)
+    batch = np.maximum(steady.batch, 1e-9)
+    new = prompt * (1 - scenario.cached)
+    reading = step_operations.prefill(server, new, prompt - new)
+    decoding = _decoding(server, batch, batch * (prompt + output / 2))
+    # with every token of all, as many prompts are read as answers end
+    prompts = batch / output / server.groups
+    chip, tokens = server.chip, steady_state.expected(server)
+    memory = sum(each.bytes for each in decoding) / chip.memory_bandwidth / tokens
+    computing = sum(each.flop / chip.rate(each.precision) for each in decoding) / tokens
+    computing = computing + prompts * sum(each.flop / chip.rate(each.precision) for each in reading)
+    columns = np.broadcast_arrays(batch, steady.tpot, steady.throughput, memory, computing)
+    return [batch_latency.Point(*map(float, row)) for row in np.stack(columns, axis=-1)]
+
+
+def _decoding(server: Server, batch: npt.ArrayLike, held: npt.ArrayLike) -> tuple[Operation, ...]:
+    speculation = server.deployments.common.speculative
+    return step_operations.decode(server, batch, held, 1.0 if speculation is None else speculation.tokens + 1.0)
+
+
+def _listed(operations: Iterable[Operation]) -> list[serving_roofline.Operation]:
+    return [
+        (each.name, each.precision, float(each.flop), float(each.bytes), float(each.seconds)) for each in operations
+    ]
 
 
 def cost_curves(answer: ServingAnswer) -> dict[str, list[tuple[float, float]]]:

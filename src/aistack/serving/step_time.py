@@ -58,7 +58,7 @@ class Server:
 
     def __post_init__(self) -> None:
         for name in ("common", "continuing", "beginning", "head"):
-            object.__setattr__(self, f"_{name}", self._spend(getattr(self.tables, name)))
+            object.__setattr__(self, f"_{name}", self.spend(getattr(self.tables, name)))
         object.__setattr__(self, "_loading", adapters.loading(self, self.adapters))
 
     def with_engine(self, engine: ServingEngine) -> Server:
@@ -174,7 +174,7 @@ class Server:
         context = held / np.maximum(many, 1e-9)
         seconds = self._rows(own + new, own, new) + self._look(self._head, own + last / parts)
         seconds = seconds + last / parts * self._loading
-        seconds = seconds + self._cache_attention(own, context)
+        seconds = seconds + self.cache_attention(own, context)
         seconds = seconds + several * self.prompt_attention(new / several, before)
         return np.asarray(seconds + self._host(many + last))
 
@@ -188,11 +188,11 @@ class Server:
         own = np.maximum(many / self.groups, np.minimum(many, 1.0))
         rows = own * (speculation.tokens + 1)
         context = held / np.maximum(many, 1e-9)
-        seconds = self._rows(rows, rows, 0.0) + self._look(self._head, rows) + self._cache_attention(own, context)
+        seconds = self._rows(rows, rows, 0.0) + self._look(self._head, rows) + self.cache_attention(own, context)
         if self.draft is not None:
             seconds = seconds + speculation.tokens * self.draft.decode(many, held)
         elif speculation.method == "mtp":
-            layer = (self._rows(own, own, 0.0) + self._cache_attention(own, context)) / self.spec.layers
+            layer = (self._rows(own, own, 0.0) + self.cache_attention(own, context)) / self.spec.layers
             seconds = seconds + speculation.tokens * (layer + self._look(self._head, own))
         return np.asarray(seconds + self._host(many))
 
@@ -215,8 +215,8 @@ class Server:
         """Tokens that the replica's cache holds; 0 where the weights leave no room."""
         return replica_memory.capacity(self)
 
-    def _spend(self, work: Work) -> Array:
-        """Seconds of `work` with the engine's constants, [deployment, rows]."""
+    def spend(self, work: Work) -> Array:
+        """Seconds of `work`, as in `tables`, with the engine's constants; [deployment, rows]."""
         chip, engine = self.chip, self.engine
         widened = weights(self.deployments.common.precision).widened(chip)
         sustained = engine.compute * engine.own_kernels * (engine.dequantisation if widened else 1.0)
@@ -268,7 +268,7 @@ class Server:
             moving.append(each.held * (1.0 if each.scores else groups) * size / read)
         return counts, computing, moving
 
-    def _cache_attention(self, own: Array, context: Array) -> Array:
+    def cache_attention(self, own: Array, context: Array) -> Array:
         """Seconds of all layers' attention of `own` sequences of `context` tokens each, one query a sequence."""
         total: Array = np.zeros(())
         for count, computing, moving in zip(*self._attention(np.ones(()), context, False), strict=True):

@@ -96,10 +96,10 @@ def estimate(spec: ModelSpec, chip: Chip, cluster: Cluster, deployments: Deploym
             graph = Served(spec, GRID, ranks, cached)
             pieces = list(layers.block(graph, block))
             by_phase = [piece for piece in pieces if piece.name.startswith(BY_PHASE)]
-            own += count * _work(chip, by_phase, spec, each, shape[1:])
+            own += count * estimate_pieces(chip, by_phase, spec, each, shape[1:])
             if cached:
                 shared = [piece for piece in pieces if not piece.name.startswith(BY_PHASE)]
-                common += count * _work(chip, shared, spec, each, shape[1:])
+                common += count * estimate_pieces(chip, shared, spec, each, shape[1:])
                 common[COLLECTIVES] += count * _collectives(chip, cluster, spec, block, ranks)
             else:
                 held += count * _held(pieces, block, spec, each)[:, 0]
@@ -116,7 +116,7 @@ def estimate(spec: ModelSpec, chip: Chip, cluster: Cluster, deployments: Deploym
                     adapted += count * (adapters.parameters(pieces, plan.lora) + np.zeros((len(adapted), 1)))[:, 0]
     graph = Served(spec, GRID, ranks)
     output = graph.matmul("lm_head", GRID, spec.vocab, spec.hidden, split="columns", exact=True)
-    head += _work(chip, [graph.norm("final norm", spec.hidden), output], spec, each, shape[1:])
+    head += estimate_pieces(chip, [graph.norm("final norm", spec.hidden), output], spec, each, shape[1:])
     logits = GRID * spec.vocab
     head[STREAM] += memory_time(chip, SAMPLING_PASSES * 4.0 * logits)
     head[LAUNCHES] += SAMPLING_LAUNCHES
@@ -162,7 +162,7 @@ def format_of(name: str, exact: bool, spec: ModelSpec, each: Format) -> Format:
     return weights("bf16") if exact or others else each
 
 
-def _work(chip: Chip, pieces: Sequence[Piece], spec: ModelSpec, each: Format, shape: tuple[int, ...]) -> Work:
+def estimate_pieces(chip: Chip, pieces: Sequence[Piece], spec: ModelSpec, each: Format, shape: tuple[int, ...]) -> Work:
     """What `pieces` take, one column for each number of rows."""
     work = np.zeros((len(KINDS), *shape))
     for products in joined(pieces):

@@ -16,6 +16,7 @@ import numpy as np
 from aistack.frameworks.kernels import MASTER_BYTES
 from aistack.frameworks.parts import Kernel
 from aistack.frameworks.parts import estimate as parts_of
+from aistack.frameworks.products import words
 from aistack.hardware import flash_attention
 from aistack.hardware.chip import ELEMENT_BYTES
 from aistack.training.parallel import Plan, Plans
@@ -64,7 +65,7 @@ def estimate(job: Job, plan: Plan) -> tuple[Operation, ...]:
             moved *= engine.traffic if kernel.kind == "stream" else 1.0
             times = share * often * max(part.layers, 1)
             runs = times * _number(kernel.count)
-            total = totals[_words(kernel.name)]
+            total = totals[words(kernel.name)]
             total[0] += runs * flop
             total[1] += runs * moved
             total[2] += times * float((spent.matrix + spent.attention + spent.stream)[0])
@@ -101,13 +102,3 @@ def _attention(arguments: Mapping[str, Any], given: Mapping[str, Any], each: flo
 
 def _number(value: Any) -> Any:
     return value if value is None or isinstance(value, bool) else float(np.asarray(value).reshape(-1)[0])
-
-
-def _words(name: str) -> str:
-    """An operation's name without its pass: "q_proj and k_proj backward weight" becomes "q, k projections"."""
-    name = name.split(" backward")[0]
-    matrices = [matrix.removesuffix("_proj").removeprefix("experts ") for matrix in name.split(" and ")]
-    if not name.endswith("_proj"):
-        return name.replace("_", " ")
-    kind = "projection" if len(matrices) == 1 else "projections"
-    return f"{'experts ' * name.startswith('experts ')}{', '.join(matrices)} {kind}".replace("_", " ")

@@ -58,9 +58,12 @@ class Figure:
         svg: str = vl_convert.vegalite_to_svg(self._spec(self.chart))
         return svg
 
-    def html(self, number: int) -> str:
-        """The figure as an HTML element that follows the page's colour scheme, its table folded away below it."""
-        label = f"figure-{number}"
+    def html(self, number: int | str, label: str = "") -> str:
+        """The figure as an HTML element that follows the page's colour scheme, its table folded away below it.
+
+        `label` is the element's id; without one it is made of the number.
+        """
+        label = label or f"figure-{number}"
         drawing = follow_scheme(self.svg).replace(
             "<svg ", f'<svg role="img" aria-label="{html.escape(self.alt, quote=True)}" ', 1
         )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aistack import catalog
 from aistack.infrastructure.cluster import cluster
-from aistack.serving import breakdown, capacity, disaggregated, requests, search, steady_state
+from aistack.serving import breakdown, capacity, search, steady_state
 from aistack.serving.capacity import Goals, Workload
 from aistack.serving.deployment import Deployment
 from aistack.serving.search import Points, Question
@@ -45,7 +45,6 @@ def test_candidates_are_legal_and_all_different(model: str) -> None:
 def test_a_model_that_fits_nowhere() -> None:
     assert search.judge(question("llama-3.1-405b", 2)) is None
     assert search.sweep(question("llama-3.1-405b", 2)) is None
-    assert search.pools(question("llama-3.1-405b", 2)) is None
 
 
 @settings(max_examples=50, deadline=None)
@@ -73,29 +72,6 @@ def test_points_are_the_steady_state() -> None:
         seen = steady_state.estimate(one, 1024, 256, concurrency=points.clients[row])
         assert 1 / float(seen.tpot) == pytest.approx(points.interactivity[row], rel=1e-6)
         assert float(seen.per_accelerator) == pytest.approx(points.per_accelerator[row], rel=1e-6)
-
-
-def test_pools_meet_their_goals_in_the_simulation() -> None:
-    asked = question(chips=16, goals=Goals(ttft=0.6, tpot=0.03))
-    found = search.pools(asked)
-    assert found is not None
-    readers, decoders = found.replicas(0.9 * min(4 * found.decode_rate, 4 * found.prefill_rate))
-    rate = 0.9 * min(readers * found.prefill_rate, decoders * found.decode_rate)
-    both = [server(asked.spec, asked.cluster, one, context=asked.context) for one in (found.prefill, found.decode)]
-    pools = disaggregated.Pools(both[0], both[1], readers, decoders, asked.cluster.levels[-1].bandwidth)
-    seen = disaggregated.simulate(pools, requests.poisson(rate, 1024, 256, 6000, seed=3))
-    settled = seen.between(float(np.quantile(seen.sent, 0.25)))
-    assert np.percentile(settled.ttft, 95) <= 0.6 * 1.1
-    assert np.percentile(settled.tpot, 95) <= 0.03 * 1.1
-
-
-def test_a_faster_goal_costs_more_of_each_accelerator() -> None:
-    rates = []
-    for tpot in (0.1, 0.05, 0.025, 0.0125):
-        found = search.pools(question(goals=Goals(ttft=2.0, tpot=tpot)))
-        rates.append(found.per_accelerator if found else 0.0)
-    assert rates == sorted(rates, reverse=True)
-    assert rates[0] > rates[-1]
 
 
 @pytest.mark.parametrize("tensor", [2, 4, 8])

@@ -12,10 +12,9 @@ from token_by_token import serve
 from aistack import catalog
 from aistack.errors import BadInput, DoesNotFit
 from aistack.infrastructure.cluster import cluster
-from aistack.serving import disaggregated, prefix_cache, requests, simulated_engine, simulation, steady_state
+from aistack.serving import prefix_cache, requests, simulated_engine, simulation, steady_state
 from aistack.serving.capacity import Goals
 from aistack.serving.deployment import Deployment, Speculation
-from aistack.serving.disaggregated import Pools
 from aistack.serving.playing import Limits
 from aistack.serving.requests import Requests
 from aistack.serving.simulated_engine import SimulatedEngine
@@ -230,24 +229,6 @@ def test_a_long_prompt_comes_in_chunks_of_what_decoding_leaves() -> None:
     assert played.first.tolist() == [1.0, 10.0] and played.done.tolist() == [100.0, 11.0]
 
 
-def test_pools_apart_pay_for_moving_the_cache_once(llama: Server) -> None:
-    asked = Requests(np.zeros(1), np.array([3000]), np.array([50]))
-    together = simulate(llama, asked)
-    apart = disaggregated.simulate(Pools(llama, llama, 1, 1, 1e9), asked)
-    move = disaggregated.transfer(Pools(llama, llama, 1, 1, 1e9)) * 3000
-    assert apart.ttft[0] == pytest.approx(together.ttft[0])
-    assert apart.latency[0] == pytest.approx(together.latency[0] + move)
-    # 80 layers, 2 of 8 key and value heads of 128 an accelerator, in 16 bits
-    assert move == pytest.approx(3000 * 80 * 2 * 2 * 128 * 2 / 1e9)
-    several = requests.poisson(4, *lognormal(500))
-    quick = disaggregated.simulate(Pools(llama, llama, 1, 1, 1e15), several)
-    mixed = simulate(llama, several)
-    assert np.nanmean(quick.tpot) < np.nanmean(mixed.tpot)
-    np.testing.assert_array_equal(quick.output, several.output)
-    with pytest.raises(BadInput, match="closed loop"):
-        disaggregated.simulate(Pools(llama, llama, 1, 1, 1e9), requests.closed_loop(2, 10, 10))
-
-
 def test_goals_are_met_by_those_within_all_of_them() -> None:
     zero = np.zeros(3)
     counts = np.array([1, 2, 3])
@@ -308,7 +289,6 @@ def test_loads_that_cannot_be_are_refused(llama: Server) -> None:
         lambda: requests.closed_loop(1, 1, 1, 5).at_rate(1),
         lambda: simulate(llama, requests.poisson(1, 5, 5), replicas=0),
         lambda: simulate(llama, requests.poisson(1, 5, 5), routing="random"),  # type: ignore[arg-type]
-        lambda: disaggregated.transfer(Pools(llama, llama, 1, 1, 0)),
     ):
         with pytest.raises(BadInput):
             call()

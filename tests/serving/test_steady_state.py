@@ -6,7 +6,7 @@ import pytest
 from aistack import catalog
 from aistack.errors import BadInput
 from aistack.infrastructure.cluster import cluster
-from aistack.serving import steady_pools, steady_state
+from aistack.serving import steady_state
 from aistack.serving.deployment import Deployment, Speculation
 from aistack.serving.step_time import Server, server
 
@@ -100,20 +100,6 @@ def test_loads_that_cannot_be_are_refused():
         steady_state.estimate(one, 10, 100, rate=-1)
     with pytest.raises(BadInput, match="a prompt or an answer"):
         steady_state.static(one, 0, 0, 4)
-
-
-def test_prompts_read_elsewhere_leave_decoding_alone():
-    one = replica()
-    apart = steady_pools.estimate(one, one, 4000, 200, concurrency=np.array([1.0, 32.0]))
-    together = steady_state.estimate(one, 4000, 200, concurrency=np.array([1.0, 32.0]))
-    assert np.all(apart.tpot <= together.tpot)
-    assert apart.tpot[1] < 0.8 * together.tpot[1]
-    assert apart.throughput / 200 * apart.e2e == pytest.approx([1.0, 32.0], rel=0.02)
-    assert apart.per_accelerator == pytest.approx(apart.throughput / 2)
-    few = steady_pools.estimate(one, one, 4000, 200, rate=1.0)
-    assert float(few.throughput) == pytest.approx(200)
-    assert bool(steady_pools.estimate(one, one, 4000, 200, rate=1000.0).saturated)
-    assert float(steady_pools.transfer(one, 8000, 50e9)) == pytest.approx(8000 * 131072 / 50e9, rel=0.01)
 
 
 def test_all_that_fits_is_a_number_even_where_nothing_does():

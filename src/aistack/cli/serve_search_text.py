@@ -34,6 +34,7 @@ def show(found: ServingFound, out: Console) -> None:
     if found.divided is not None:
         out.print()
         wrapped(_pools(found.divided), out)
+        wrapped(halves(found.divided), out, indent=2)
     _frontier("tokens a second of each chip against one user's", found.frontier, out)
     if len({option.accelerator for option in found.frontier_per_dollar + found.frontier}) > 1:
         _frontier("tokens for a dollar against one user's tokens a second", found.frontier_per_dollar, out)
@@ -73,13 +74,25 @@ def _short(deployment: Deployment, chip: str) -> str:
 
 
 def _pools(divided: Divided) -> str:
-    pools = divided.pools
-    first, token = text(pools.ttft, "s"), text(pools.tpot, "s")
     return (
-        f"Prompts and answers apart need fewer: {divided.prefill_replicas:,} x {pools.prefill} for prompts and "
-        f"{divided.decode_replicas:,} x {pools.decode} for answers, {divided.accelerators:,} accelerators in all. They "
-        f"carry {text(divided.rate, 'request/s')}: first token {first}, each token {token}."
+        f"Prompts and answers apart need fewer: {divided.prefill_replicas:,} x {divided.prefill} for prompts and "
+        f"{divided.decode_replicas:,} x {divided.decode} for answers, {divided.accelerators:,} accelerators in all. "
+        f"They carry {text(divided.rate, 'request/s')}: first token {text(divided.ttft, 's')}, each token "
+        f"{text(divided.tpot, 's')}. In full with"
     )
+
+
+def halves(divided: Divided) -> str:
+    """The options that ask for pools."""
+    both = ("prefill", divided.prefill, divided.prefill_replicas), ("decode", divided.decode, divided.decode_replicas)
+    return " ".join(f'--{name} "{pool(one, count)}"' for name, one, count in both)
+
+
+def pool(one: Deployment, replicas: int) -> str:
+    """A pool as a scenario has it."""
+    sizes = {"tp": one.tensor_parallel, "pp": one.pipeline_parallel, "dp": one.data_parallel, "ep": one.expert_parallel}
+    words = [f"{name}={size}" for name, size in sizes.items() if size > 1 or name == "tp"]
+    return " ".join([*words, f"replicas={replicas}", f"max_batch={one.max_batch}", f"chunk={one.chunk}"])
 
 
 def _frontier(heading: str, options: Sequence[Option], out: Console) -> None:

@@ -26,6 +26,7 @@ from aistack.serving import calibration, steady_pools, steady_state
 from aistack.serving.deployment import Deployment
 from aistack.serving.engines import DEFAULTS, ServingEngine
 from aistack.serving.engines import engine as engine_of
+from aistack.serving.pools import Pools
 from aistack.serving.step_time import Server, server
 
 Array = npt.NDArray[np.float64]
@@ -92,9 +93,9 @@ class Asked:
         load: dict[str, Any] = {
             name: self._column(name) for name in ("concurrency", "rate") if getattr(first, name) is not None
         }
-        state = steady_pools.estimate(
-            prefill, replica, prompt, output, **load, prefill_replicas=instances, decode_replicas=first.pool.instances
-        )
+        channel = prefill.cluster.levels[-1].bulk
+        pools = Pools(prefill, replica, instances, first.pool.instances, channel)
+        state = steady_pools.estimate(pools, prompt, output, **load)
         ttft = state.ttft
         if "concurrency" in load:
             wave = prefill.prefill(prompt, 0.0, np.maximum(load["concurrency"] / instances, 1.0)) / 2

@@ -38,8 +38,7 @@ class Asked(BaseModel):
     @classmethod
     def names(cls, field: str) -> tuple[str, ...]:
         """What a field may be called: its short name first, where it has one."""
-        alias = cls.model_fields[field].validation_alias
-        return tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (field,)
+        return names_of(cls, field)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str = "The scenario") -> Self:
@@ -70,6 +69,12 @@ class Asked(BaseModel):
         replaced = {name for field in given for name in cls.names(field)}
         kept = {key: value for key, value in values.items() if key not in replaced}
         return cls.from_mapping({**kept, **given}, str(path))
+
+
+def names_of(kind: type[BaseModel], field: str) -> tuple[str, ...]:
+    """What a field of `kind` may be called: its short name first, where it has one."""
+    alias = kind.model_fields[field].validation_alias
+    return tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (field,)
 
 
 def rate_or_name(text: str | None) -> float | str | None:

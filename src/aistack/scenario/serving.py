@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import math
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from aistack import catalog, units
 from aistack.errors import BadInput
 from aistack.infrastructure.cluster import Cluster, cluster
-from aistack.scenario.asked import Asked, Count, rate_or_name, system
+from aistack.scenario.asked import Asked, Count, names_of, rate_or_name, system
 from aistack.serving.deployment import Method
 
 ServedPrecision = Literal[
@@ -29,6 +30,49 @@ Seconds = Annotated[float, Field(gt=0, le=1e6)]
 
 def _size(short: str, full: str, about: str) -> Any:
     return Field(default=None, validation_alias=AliasChoices(short, full), description=about)
+
+
+class Pool(BaseModel):
+    """Replicas that do one half of the work, as "tp=2 replicas=3" or a mapping says; what is not said is chosen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    tensor_parallel: Annotated[Count | None, _size("tp", "tensor_parallel", "accelerators that split each matrix")]
+    pipeline_parallel: Annotated[Count | None, _size("pp", "pipeline_parallel", "stages of a replica")]
+    expert_parallel: Annotated[Count | None, _size("ep", "expert_parallel", "accelerators that divide experts")]
+    data_parallel: Annotated[
+        Count | None, _size("dp", "data_parallel", "groups of a replica with requests of their own")
+    ]
+    replicas: Annotated[Count | None, Field(description="copies; none: as many as the load needs")] = None
+    max_batch: Annotated[Count | None, Field(description="requests that a replica runs at once")] = None
+    chunk: Annotated[int | None, Field(ge=0, le=10**7, description="prompt tokens of a step; 0: whole prompts")] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        """A mapping from words such as "tp=2 replicas=3"; each key once, under one of its names."""
+        if isinstance(value, str):
+            pairs = [word.partition("=") for word in re.split(r"[\s,;]+", value.strip())]
+            if not all(name and sign and size for name, sign, size in pairs):
+                raise ValueError(f'{value!r} is not written like "tp=2 replicas=3"')
+            names = [name for name, _, _ in pairs]
+            if repeated := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{', '.join(repeated)} is given more than once")
+            value = {name: size for name, _, size in pairs}
+        if isinstance(value, Mapping):
+            for field in cls.model_fields:
+                if len(both := [name for name in cls.names(field) if name in value]) > 1:
+                    raise ValueError(f"{' and '.join(both)} are two names of one thing")
+        return value
+
+    @classmethod
+    def names(cls, field: str) -> tuple[str, ...]:
+        """What a field may be called: its short name first, where it has one."""
+        return names_of(cls, field)
+
+    def __str__(self) -> str:
+        given = self.model_dump(exclude_none=True)
+        return " ".join(f"{self.names(name)[0]}={size}" for name, size in given.items())
 
 
 class ServingScenario(Asked):
@@ -72,6 +116,11 @@ class ServingScenario(Asked):
     )
     precision: Annotated[ServedPrecision, Field(description="number format of the weights")] = "bf16"
     kv_precision: Annotated[CachePrecision | None, Field(description="of keys and values; none: 16 bits")] = None
+    prefill: Annotated[Pool | None, Field(description="replicas that only read prompts: tp=2 replicas=3")] = None
+    decode: Annotated[Pool | None, Field(description="replicas that only decode; one of both makes two pools")] = None
+    transfer: Annotated[
+        float | None, Field(gt=0, le=1e15, description="of keys and values between pools, each accelerator: 400 Gbit/s")
+    ] = None
     max_batch: Annotated[
         Count | None, Field(description="requests that a replica runs at once; none: the engine's")
     ] = None
@@ -121,6 +170,12 @@ class ServingScenario(Asked):
         """Seconds from text: "500ms"."""
         return _quantity(value, "s")
 
+    @field_validator("transfer", mode="before")
+    @classmethod
+    def _a_bandwidth(cls, value: object) -> object:
+        """B/s from text: "400 Gbit/s"."""
+        return _quantity(value, "B/s")
+
     @field_validator("percentile", mode="before")
     @classmethod
     def _a_percentile(cls, value: object) -> object:
@@ -136,6 +191,24 @@ class ServingScenario(Asked):
         if (self.speculative == "draft") != (self.draft is not None):
             raise ValueError("a draft model is named for speculation by draft, and for no other")
         return self
+
+    @model_validator(mode="after")
+    def _one_way_to_divide(self) -> Self:
+        if not self.apart:
+            if self.transfer is not None:
+                raise ValueError("transfer is between pools: say prefill or decode as well")
+            return self
+        whole = [self.names(name)[0] for name in Pool.model_fields if getattr(self, name) is not None]
+        if whole:
+            raise ValueError(f"with pools, {', '.join(whole)} is said of each: prefill and decode")
+        if self.output < 2:
+            raise ValueError("answers of one token need no pool that decodes")
+        return self
+
+    @property
+    def apart(self) -> bool:
+        """Whether some replicas read prompts and others decode."""
+        return self.prefill is not None or self.decode is not None
 
     @functools.cached_property
     def system(self) -> tuple[int, str]:

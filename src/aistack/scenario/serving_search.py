@@ -18,10 +18,11 @@ from aistack.scenario.asked import system
 from aistack.scenario.serving import ServedPrecision, ServingScenario
 from aistack.scenario.serving_answer import Goal, ServingAnswer
 from aistack.scenario.serving_respond import answer_of
+from aistack.serving import pool_capacity
 from aistack.serving import search as plans
 from aistack.serving.capacity import replicas
 from aistack.serving.deployment import Deployment
-from aistack.serving.search import Judged, Pools, Question
+from aistack.serving.search import Judged, Question
 
 _HOUR = 3600.0
 
@@ -45,15 +46,19 @@ class Option:
 
 @dataclass(frozen=True)
 class Divided:
-    """The cheapest pools that read prompts and decode apart."""
+    """Pools that read prompts and decode apart; in the closed form."""
 
     accelerator: str
-    pools: Pools
+    prefill: Deployment
+    decode: Deployment
     prefill_replicas: int
     decode_replicas: int
     accelerators: int
     rate: float
     """Requests a second that they carry within the goals."""
+    ttft: float
+    """At the goals' percentile and that rate, as is the next."""
+    tpot: float
 
 
 @dataclass(frozen=True)
@@ -262,31 +267,35 @@ def _frontier(options: list[Option], worth: str) -> tuple[Option, ...]:
 
 
 def _divided(kinds: list[_Kind]) -> Divided | None:
-    """The pools that carry most with each accelerator, where that is more than of any replica that does everything."""
+    """The pools that need fewest accelerators for the load, or that carry most with each, where no replicas that do
+    everything need as few, or carry as much."""
     found = []
     for kind in kinds:
-        pools = plans.pools(kind.question)
-        if pools is None or pools.per_accelerator <= kind.judged.per_accelerator.max():
+        rate = kind.scenario.rate
+        pools = plans.pools(kind.question, rate)
+        if pools is None:
             continue
-        chips = kind.question.cluster.chips
-        rate = kind.scenario.rate or pools.per_accelerator * chips
-        readers, decoders = pools.replicas(rate)
-        if kind.scenario.rate is None:
-            readers, decoders = _within(pools, chips)
-        accelerators = readers * pools.prefill.chips + decoders * pools.decode.chips
-        carried = min(readers * pools.prefill_rate, decoders * pools.decode_rate)
-        if readers and decoders and accelerators <= chips:
-            found.append(Divided(kind.question.cluster.chip, pools, readers, decoders, accelerators, carried))
+        chips, judged = int(pools.chips), kind.judged
+        carried = pool_capacity.estimate(pools, kind.question.work, kind.question.goals)
+        if rate is None:
+            better = carried.rate > kind.total.max()
+        else:
+            better = chips < (replicas(rate, judged.rate) * judged.deployments.chips).min()
+        if better:
+            found.append(
+                Divided(
+                    accelerator=kind.question.cluster.chip,
+                    prefill=pools.prefill.deployments[0],
+                    decode=pools.decode.deployments[0],
+                    prefill_replicas=pools.prefill_replicas,
+                    decode_replicas=pools.decode_replicas,
+                    accelerators=chips,
+                    rate=carried.rate,
+                    ttft=carried.ttft,
+                    tpot=carried.tpot,
+                )
+            )
     return max(found, key=lambda each: each.rate / each.accelerators, default=None)
-
-
-def _within(pools: Pools, chips: int) -> tuple[int, int]:
-    """Replicas of both pools that carry most on so many accelerators."""
-    choices = [
-        (readers, (chips - readers * pools.prefill.chips) // pools.decode.chips)
-        for readers in range(1, chips // pools.prefill.chips + 1)
-    ]
-    return max(choices, key=lambda both: min(both[0] * pools.prefill_rate, both[1] * pools.decode_rate), default=(0, 0))
 
 
 def _goals(scenario: ServingScenario, kinds: list[_Kind]) -> tuple[tuple[Goal, ...], str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from aistack.serving import requests, simulation, steady_state
+from aistack.serving import disaggregated, requests, simulation, steady_pools, steady_state
 from aistack.serving.capacity import GOALS, Goals, Workload
+from aistack.serving.pools import Pools
 from aistack.serving.requests import Requests
 from aistack.serving.simulation import Simulated
 from aistack.serving.step_time import Server
@@ -51,10 +53,25 @@ def at_rate(
     Raises `DoesNotFit` where a request is longer than the cache.
     """
     there = steady_state.estimate(server, work.prompt, work.output, rate=rate, prefix_hit=work.prefix_hit).batch
-    prompts, outputs = _lengths(server, work, spread, seed, float(there))
+    arriving = _arriving(server, work, rate, spread, seed, float(there))
+    return _seen(simulation.simulate(server, arriving), percentile)
+
+
+def of_pools(
+    pools: Pools, work: Workload, rate: float, percentile: float, *, spread: float = 0.0, seed: int = 0
+) -> Seen:
+    """Requests at `rate` a second on pools that read prompts and decode apart; batch and cache are of a replica that
+    decodes. Raises as `at_rate`."""
+    state = steady_pools.estimate(pools, work.prompt, work.output, rate=rate, prefix_hit=work.prefix_hit)
+    arriving = _arriving(pools.decode, work, rate, spread, seed, rate * float(state.e2e))
+    seen = _seen(disaggregated.simulate(pools, arriving), percentile)
+    return replace(seen, batch=seen.batch / pools.decode_replicas)
+
+
+def _arriving(server: Server, work: Workload, rate: float, spread: float, seed: int, there: float) -> Requests:
+    prompts, outputs = _lengths(server, work, spread, seed, there)
     shape = 1 / work.burstiness**2 if work.burstiness else 1e6
-    arriving = requests.gamma(rate, shape, prompts, outputs, seed=seed + 1)
-    return _seen(simulation.simulate(server, _cached(arriving, work)), percentile)
+    return _cached(requests.gamma(rate, shape, prompts, outputs, seed=seed + 1), work)
 
 
 def with_clients(
@@ -69,14 +86,23 @@ def with_clients(
 def within(
     server: Server, work: Workload, goals: Goals, guess: float, most: float, *, spread: float = 0.0
 ) -> tuple[float, str]:
-    """The highest rate of one replica within `goals`, and which goal keeps it from more ("" for none).
+    """The highest rate of one replica within `goals`, and which goal keeps it from more; see `highest`."""
+
+    def played(rate: float) -> Seen:
+        return at_rate(server, work, rate, goals.percentile, spread=spread)
+
+    return highest(played, goals, guess, most)
+
+
+def highest(played: Callable[[float], Seen], goals: Goals, guess: float, most: float) -> tuple[float, str]:
+    """The highest rate whose requests, as `played` says, see `goals`, and which goal keeps it from more ("" for none).
 
     Looked for by halving between a rate that meets them and one that does not, from the closed form's `guess` on; never
     above `most`, beyond which queues grow without end. The rate is 0 where even single requests miss a goal.
     """
 
     def missed(rate: float) -> str:
-        seen = at_rate(server, work, rate, goals.percentile, spread=spread)
+        seen = played(rate)
         used = {name: seen.high[name] / getattr(goals, name) for name in GOALS}
         worst = max(used, key=lambda name: used[name])
         return worst if used[worst] > 1 else ""

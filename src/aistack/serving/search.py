@@ -2,14 +2,12 @@
 against interactivity.
 
 Replicas that do everything, and pools that divide the work: some replicas read prompts and hand keys and values on to
-others that decode (DistServe, arXiv:2401.09670). Of pools the cheapest readers and the cheapest decoders go together,
-since neither waits for the other's steps: what a request costs is the sum of both, in accelerator-seconds.
+others that decode (`pools`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +15,10 @@ import numpy.typing as npt
 from aistack.catalog.architecture import MixtureOfExperts, ModelSpec, MultiHeadLatentAttention
 from aistack.errors import BadInput
 from aistack.infrastructure.cluster import Cluster
-from aistack.serving import capacity, replica_memory, steady_state
-from aistack.serving.capacity import SEEN_VARIANCE, Goals, Workload
+from aistack.serving import capacity, pool_capacity, replica_memory, steady_state
+from aistack.serving.capacity import Goals, Workload
 from aistack.serving.deployment import Deployment, Deployments
+from aistack.serving.pools import Pools, held, moving
 from aistack.serving.step_time import Server, server
 
 Array = npt.NDArray[np.float64]
@@ -31,8 +30,6 @@ CHUNKS = (0, 2048, 8192)
 """Tokens of a step that are tried; 0: whole prompts."""
 CLIENTS = tuple(2**power for power in range(12))
 """Concurrent requests of a replica along the frontier."""
-BUSY = np.linspace(0.05, 0.95, 19)
-"""Utilisations of prompt readers that are tried."""
 DEEPEST = 8
 """Pipeline stages at most: more add latency to every token."""
 
@@ -70,27 +67,6 @@ class Judged:
     def per_accelerator(self) -> Array:
         """Requests a second of each accelerator, within the goals."""
         return self.rate / self.deployments.chips
-
-
-@dataclass(frozen=True)
-class Pools:
-    """The cheapest pair of pools within the goals."""
-
-    prefill: Deployment
-    decode: Deployment
-    prefill_rate: float
-    """Requests a second of one replica that reads prompts."""
-    decode_rate: float
-    per_accelerator: float
-    """Requests a second of each accelerator, pools in proportion."""
-    ttft: float
-    """At the goals' percentile, as is the next."""
-    tpot: float
-
-    def replicas(self, rate: float) -> tuple[int, int]:
-        """Replicas of both pools that carry `rate` requests a second."""
-        each = (self.prefill_rate, self.decode_rate)
-        return tuple(int(capacity.replicas(rate, one)) for one in each)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -195,73 +171,69 @@ def frontier(points: Points, worth: Array | None = None) -> Places:
     return order[first].astype(np.int64)
 
 
-def pools(question: Question) -> Pools | None:
-    """The pair of pools that serves most requests with each accelerator within the goals; None where none does.
+def pools(question: Question, rate: float | None = None) -> Pools | None:
+    """The pair of pools that carries `rate` requests a second within the goals on the fewest accelerators, else the one
+    that carries most on all of them; None where none does. `pool_capacity.estimate` says what it carries.
 
-    Readers are queues with Poisson arrivals and equal service (M/D/1) of which the highest utilisation is taken that
-    meets the goal; decoders hold as many requests as meet theirs, of a number that varies as in an M/D/inf queue. Keys
-    and values pass from each accelerator over the outermost level of the cluster. Batches of prompts are left out.
+    Neither half waits for the other, so the best of each go together; they meet in how long keys and values pass, which
+    is why those that receive as much at once are looked at together.
     """
     priced, _ = fitting(question)
     if priced is None:
         return None
-    readers = _readers(priced, question)
-    decoders = _decoders(priced, question)
-    if readers is None or decoders is None:
+    channel, work = question.cluster.levels[-1].bulk, question.work
+    sent = held(priced, work.prompt) * np.ones(len(priced.deployments))
+    best: tuple[float, float, tuple[int, int, int, int]] | None = None
+    for goals in pool_capacity.divided(question.goals, work):
+        decoding = pool_capacity.decodes(priced, work, goals).rate
+        for received in np.unique(sent):
+            sending = moving(channel, sent, received)
+            reading = pool_capacity.reads(priced, work, goals, sending).rate
+            alike = np.where(sent == received, decoding, 0.0)
+            found = _together(priced.deployments.chips, reading, alike, question.cluster.chips, rate)
+            if found is not None and (best is None or found < best):
+                best = found
+    if best is None:
         return None
-    (reader, prompt_cost, ttft), (decoder, answer_cost, tpot) = readers, decoders
-    chips = priced.deployments.chips
-    return Pools(
-        prefill=priced.deployments[reader],
-        decode=priced.deployments[decoder],
-        prefill_rate=float(chips[reader] / prompt_cost),
-        decode_rate=float(chips[decoder] / answer_cost),
-        per_accelerator=1 / (prompt_cost + answer_cost),
-        ttft=ttft,
-        tpot=tpot,
+    reader, decoder, readers, decoders = best[2]
+    prefill, decode = (
+        server(question.spec, question.cluster, priced.deployments[place], context=question.context)
+        for place in (reader, decoder)
     )
+    return Pools(prefill, decode, readers, decoders, channel)
 
 
-def _readers(priced: Server, question: Question) -> tuple[int, float, float] | None:
-    """The cheapest replica that reads prompts: its place, accelerator-seconds a request, time to the first token."""
-    work, goals = question.work, question.goals
-    prompt, hit = np.asarray(work.prompt, float), np.asarray(work.prefix_hit, float)
-    alone = priced.prefill(prompt * (1 - hit), prompt * hit)
-    service = alone / priced.groups
-    busy, missed = BUSY[:, None], 1 - goals.percentile / 100
-    wait = busy * service / (2 * (1 - busy)) * work.burstiness**2
-    tail = np.maximum(np.log(busy / missed) / busy, 0.0)
-    ttft = priced.engine.request_overhead + alone + wait * tail
-    cost = priced.chips * service / busy
-    return _cheapest(np.where(ttft <= goals.ttft, cost, np.inf), ttft)
-
-
-def _decoders(priced: Server, question: Question) -> tuple[int, float, float] | None:
-    """The cheapest replica that decodes: its place, accelerator-seconds a request, time per output token."""
-    work, goals = question.work, question.goals
-    prompt, output = np.asarray(work.prompt, float), np.asarray(work.output, float)
-    context = prompt + output / 2
-    batch = np.array(CLIENTS, float)[:, None] * np.ones(len(priced.deployments))
-    sigma = NormalDist().inv_cdf(goals.percentile / 100) * work.burstiness * np.sqrt(SEEN_VARIANCE)
-    crowded = np.minimum(batch + sigma * np.sqrt(batch), priced.max_batch)
-    speculation = priced.deployments.common.speculative
-
-    def token(many: Array) -> Array:
-        if speculation is None:
-            return priced.decode(many, many * context)
-        return priced.verify(many, many * context, speculation) / speculation.expected
-
-    outermost = question.cluster.levels[-1].bandwidth
-    moved = replica_memory.per_token(priced, question.context) * prompt / outermost / np.maximum(output - 1, 1.0)
-    tpot = token(crowded) + moved
-    fits = batch <= steady_state.room(priced, prompt, output)
-    meets = fits & (tpot <= goals.tpot) & (batch >= priced.groups)
-    cost = priced.chips * np.maximum(output - 1, 1.0) * token(batch) / batch
-    return _cheapest(np.where(meets, cost, np.inf), tpot)
-
-
-def _cheapest(cost: Array, seconds: Array) -> tuple[int, float, float] | None:
-    level, place = np.unravel_index(int(np.argmin(cost)), cost.shape)
-    if not np.isfinite(cost[level, place]):
+def _together(
+    chips: Places, reading: Array, decoding: Array, room: int, rate: float | None
+) -> tuple[float, float, tuple[int, int, int, int]] | None:
+    """Of columns of accelerators and requests a second of a replica that reads, or decodes: the fewest accelerators for
+    `rate`, or the most requests on `room` of them; what it is ordered by, and (reader, decoder, replicas of each)."""
+    if not (reading.any() and decoding.any()):
         return None
-    return int(place), float(cost[level, place]), float(seconds[level, place])
+    if rate is not None:
+        needed = [capacity.replicas(rate, each) for each in (reading, decoding)]
+        places = [int(np.lexsort((-each / chips, count * chips))[0]) for each, count in
+                  zip((reading, decoding), needed, strict=True)]  # fmt: skip
+        counts = [float(count[place]) for count, place in zip(needed, places, strict=True)]
+        total = sum(count * float(chips[place]) for count, place in zip(counts, places, strict=True))
+        if not total <= room:
+            return None
+        spare = min(count * each[place] for count, each, place in zip(counts, (reading, decoding), places, strict=True))
+        return total, -float(spare), (places[0], places[1], int(counts[0]), int(counts[1]))
+    # of replicas with as many accelerators one carries most; what it carries on so many, for every number of them
+    some = np.unique(chips)
+    each = [[int(np.argmax(np.where(chips == size, column, -1.0))) for size in some] for column in (reading, decoding)]
+    budget = np.arange(room + 1)
+    fits = budget // some[:, None]
+    carried = [fits * column[places][:, None] for column, places in zip((reading, decoding), each, strict=True)]
+    first, second = (column.argmax(axis=0) for column in carried)
+    both = np.minimum(carried[0].max(axis=0), carried[1].max(axis=0)[::-1])
+    at = int(both.argmax())
+    if not both[at] > 0:
+        return None
+    left, right = int(first[at]), int(second[room - at])
+    return (
+        -float(both[at]),
+        float(at),
+        (each[0][left], each[1][right], int(fits[left, at]), int(fits[right, room - at])),
+    )

@@ -29,7 +29,6 @@ _HOMES = {
     "Setting": "setting",
     "Shown": "demo",
     "Table": "table",
-    "Table": "table",
     "fact": "number",
     "pages": "page",
     "render": "render",

@@ -67,10 +67,23 @@ class Number:
         return f"{first if unit == other else low} to {high}"
 
     @property
+    def typed(self) -> tuple[float, str]:
+        """The value unrounded, in the unit that it is printed in, as a reader would type it: (295.2, "FLOP/B")."""
+        if self.unit == "%":
+            return 100 * self.value, self.unit
+        if self.unit.startswith("USD"):
+            return self.value, self.unit
+        printed = self.plain.partition(" ")[2]
+        try:
+            return self.value / units.scale_of(printed)[0], printed
+        except BadInput:
+            return self.value, printed
+
+    @property
     def tex(self) -> str:
         """Value and unit for use inside maths."""
-        number, _, unit = self.plain.replace("%", r"\%").replace("$", r"\$").replace(",", "{,}").partition(" ")
-        number = number.replace("×", r"\times ")
+        number, _, unit = self.plain.replace("%", r"\%").replace("$", r"\$").replace("µ", r"$\mu$").partition(" ")
+        number = number.replace(",", "{,}").replace("×", r"\times ")
         mantissa, exponent, power = number.partition("e")
         if exponent and power.lstrip("+-").isdigit():
             number = rf"{mantissa}\times 10^{{{int(power)}}}"

@@ -19,6 +19,7 @@ from aistack.book.number import Number
 from aistack.book.setting import Setting
 from aistack.book.table import Table
 from aistack.catalog import problems
+from aistack.catalog.reading import read_yaml
 from aistack.drawing import LAYERS, Figure, Layer
 from aistack.errors import BadInput, UnknownName
 
@@ -95,6 +96,10 @@ class Page:
         """What the page's module computes, by name."""
         return self._of("numbers", setting)
 
+    def words(self, setting: Setting) -> Mapping[str, Any]:
+        """What its text asks about beside numbers: words, and what is true or false, by name."""
+        return self._of("words", setting)
+
     def figures(self, setting: Setting) -> Mapping[str, Callable[[], Figure]]:
         """What draws its figures, by name."""
         return self._of("figures", setting)
@@ -150,7 +155,7 @@ def read(path: Path, layer: Layer) -> Page:
     if begin != "---" or not fence:
         raise BadInput(f"{path}:1: a page begins with its front matter, between two lines of three dashes.")
     try:
-        front = FrontMatter.model_validate(yaml.safe_load(head))
+        front = FrontMatter.model_validate(read_yaml(head))
     except yaml.YAMLError as error:
         raise BadInput(f"{path}:1: the front matter is not YAML: {error}") from None
     except ValidationError as error:

@@ -58,20 +58,20 @@ class Figure:
         svg: str = vl_convert.vegalite_to_svg(self._spec(self.chart))
         return svg
 
-    def html(self, number: int | str, label: str = "") -> str:
+    def html(self, number: int | str = "", label: str = "") -> str:
         """The figure as an HTML element that follows the page's colour scheme, its table folded away below it.
 
-        `label` is the element's id; without one it is made of the number.
+        `label` is the element's id; without one it is made of the number, which a figure within a demo has not.
         """
-        label = label or f"figure-{number}"
+        label, named = label or f"figure-{number}", f"Figure {number}".rstrip()
         drawing = follow_scheme(self.svg).replace(
             "<svg ", f'<svg role="img" aria-label="{html.escape(self.alt, quote=True)}" ', 1
         )
         return (
             f'<figure id="{label}" class="layer-{self.layer}">'
-            f'<figcaption><span class="number">Figure {number}</span> <strong>{html.escape(self.title)}</strong>'
+            f'<figcaption><span class="number">{named}</span> <strong>{html.escape(self.title)}</strong>'
             f'<span class="subtitle">{html.escape(self.subtitle)}</span></figcaption>'
-            f'<div class="drawing" tabindex="0" role="group" aria-label="Figure {number}, scrollable">{drawing}</div>'
+            f'<div class="drawing" tabindex="0" role="group" aria-label="{named}, scrollable">{drawing}</div>'
             f"{self.chart.controls if isinstance(self.chart, Diagram) else ''}"
             f'<p class="source">{html.escape(self.source)}</p>'
             f"<details><summary>The numbers</summary>{self._table()}</details></figure>"

@@ -1,0 +1,1 @@
+"""The text, by layer, with the modules that compute what it says."""

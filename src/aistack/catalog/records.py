@@ -66,6 +66,19 @@ class Electricity(Record):
     values: Annotated[dict[str, Annotated[Fact, measures("USD/J", high=1e-6)]], Field(min_length=1)]
 
 
+class Technology(Record):
+    """What a generation of a technology offered: the area of a memory cell, the rate of a stack, the energy of a wire."""
+
+    year: Annotated[int, Field(ge=1960, le=2040)]
+    """When it was shown or standardised."""
+
+
+class QuantisationError(Record):
+    """What a model's weights lose in a number format: signal over noise by part of the model, a ratio of powers."""
+
+    values: Annotated[dict[str, Annotated[Fact, measures("1", "B", high=1e12)]], Field(min_length=1)]
+
+
 class Storage(Record):
     """Prices, rates and latencies of storage."""
 
@@ -84,5 +97,7 @@ KINDS: tuple[Kind[Record], ...] = (
     _table(MeasuredPower, "power", "measured_power.yaml", "power that was measured"),
     _table(Electricity, "electricity", "electricity.yaml", "prices of electricity"),
     _table(EmbodiedCarbon, "embodied-carbon", "embodied_carbon.yaml", "emissions and materials of making hardware"),
+    _table(Technology, "technology", "technologies.yaml", "generations of memory cells, memory stacks and wires"),
+    _table(QuantisationError, "quantisation-error", "quantisation_errors.yaml", "what formats make of real weights"),
     _table(Storage, "storage", "storage.yaml", "prices and performance of storage"),
 )

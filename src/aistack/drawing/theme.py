@@ -54,7 +54,8 @@ ROLES: dict[str, tuple[str, str]] = {
 }
 """CSS variable -> its colour on paper and on ink."""
 
-SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', sans-serif"
+# not system-ui, which is DejaVu Sans, far wider, on a Linux that has nothing else set up
+SANS = "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'Liberation Sans', Arial, sans-serif"
 SERIF = "Charter, 'Bitstream Charter', 'Sitka Text', Cambria, 'Noto Serif', 'DejaVu Serif', Georgia, serif"
 
 

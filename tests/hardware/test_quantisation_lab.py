@@ -25,7 +25,9 @@ def test_the_shipped_errors_are_those_of_the_weights() -> None:
 
 def test_what_theory_says_of_the_shipped_errors() -> None:
     decibels = {
-        name.removeprefix("minilm-"): {part: 10 * np.log10(fact.si) for part, fact in row.values.items() if part not in {"bits", "block"}}
+        name.removeprefix("minilm-"): {
+            part: 10 * np.log10(fact.si) for part, fact in row.values.items() if part not in {"bits", "block"}
+        }
         for name, row in ROWS.items()
     }
     # rounding to M mantissa bits errs evenly within half a step, wherever a number lies in its octave: with weights

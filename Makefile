@@ -32,12 +32,12 @@ $(VENV)/bin/python:
 
 $(VENV)/.lab: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing aistack with its lab into $(VENV) (a minute or two) ..."
-	$(PIP) install --editable '.[lab,embed]'
+	$(PIP) install --editable '.[lab,embed,web]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing aistack with its lab and tools into $(VENV) (a minute or two) ..."
-	$(PIP) install --editable '.[lab,embed,dev]'
+	$(PIP) install --editable '.[lab,embed,web,dev]'
 	@touch $@ $(VENV)/.lab
 
 clean:

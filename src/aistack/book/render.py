@@ -135,7 +135,7 @@ def _render(page: Page, setting: Setting, live: bool) -> Rendered:
 
 
 def compose(page: Page, setting: Setting, *, live: bool = False) -> tuple[Draft, str]:
-    """The body of a page, which need not be one of `pages()`, its references at its end; and what it left on the way."""
+    """The body of a page, which need not be one of `pages()`, references at its end; and what it left on the way."""
     text = expand(page, setting)
     draft = Draft(page, setting, live, text)
     body = blocks(draft, text.markdown, 0, outermost=True)
@@ -154,13 +154,14 @@ def sections(body: str) -> tuple[Section, ...]:
 
 
 class _Words(HTMLParser):
-    """The plain words of a page by its headings; drawings, formulas, tables of figures, margin and controls left out."""
+    """The plain words of a page by its headings, without drawings, formulas, tables of figures, margin and controls."""
 
     _LEFT_OUT = frozenset({"katex", "note", "drawing", "controls", "range", "references"})
     _WITHOUT_END = frozenset({"input", "br", "hr"})
 
     def __init__(self) -> None:
         super().__init__()
+        # id, pieces of the heading, pieces of what stands below it
         self._found: list[tuple[str, list[str], list[str]]] = [("", [], [])]
         self._skipping = 0
         self._in_heading = False
@@ -186,7 +187,8 @@ class _Words(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._skipping:
-            self._found[-1][1 if self._in_heading else 2].append(data)
+            _, heading, below = self._found[-1]
+            (heading if self._in_heading else below).append(data)
 
     def sections(self) -> tuple[Section, ...]:
         """What was found."""

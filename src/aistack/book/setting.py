@@ -125,16 +125,8 @@ class Setting(BaseModel):
 
     def serving(self) -> ServingScenario:
         """The same model served on the same system, within the goals. Raises what scenarios raise."""
-        return ServingScenario(
-            model=self.model,
-            on=self.on,
-            prompt=self.prompt,
-            output=self.output,
-            rate=self.rate,
-            ttft=self.ttft,
-            tpot=self.tpot,
-            precision=self.precision,
-        )
+        asked = {name: getattr(self, name) for name in ("model", "on", "prompt", "output", "ttft", "tpot", "precision")}
+        return ServingScenario.from_mapping(asked if self.rate is None else {**asked, "rate": self.rate})
 
 
 @functools.lru_cache(maxsize=64)

@@ -27,8 +27,8 @@ MARKED = re.compile(f"{OPEN}(\\d+){CLOSE}")
 _LINE = re.compile("\ue002(\\d+)\ue003")
 # code that is run is Python and nothing else: Jinja does not look into it
 _RUN = re.compile(
-    r"^(?P<fence>`{3,}|~{3,})(?P<head>\{(?:code|starter|solution|check)\}[ ]*python[ ]*\n(?:(?!:mode: shown):[^\n]*\n)*)"
-    r"(?!:mode: shown)(?P<body>.*?)^(?P=fence)[ ]*$",
+    r"^(?P<fence>`{3,}|~{3,})(?P<head>\{(?:code|starter|solution|check)\}[ ]*python[ ]*\n"
+    r"(?:(?!:mode: shown):[^\n]*\n)*)(?!:mode: shown)(?P<body>.*?)^(?P=fence)[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aistack import __version__
-from aistack.cli import ask, catalog, compare, dive, evidence, open_, plan, serve, simulate
+from aistack.cli import ask, book, catalog, compare, dive, evidence, open_, plan, predictions, serve, simulate
 from aistack.errors import AistackError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app.command("compare")(compare.compare)
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(dive.app, name="dive")
 app.add_typer(evidence.app, name="evidence")
+app.add_typer(book.app, name="book")
+app.command("predictions")(predictions.predictions)
 app.command("open")(open_.open_)
 app.command("serve")(serve.serve)
 app.command("ask")(ask.ask)

@@ -24,7 +24,8 @@ def draw(chip: Chip, rows: Sequence[int], columns: int, depth: int, precision: s
     return Figure(
         layer="hardware",
         title=f"One row uses {least:.1%} of the chip's arithmetic, {rows[-1]:,} rows use {shown[-1].rate / peak:.0%}",
-        subtitle=f"A {depth:,} by {columns:,} weight matrix times M rows in {precision} on {chip.name}: rate by FLOP a byte",
+        subtitle=f"A {depth:,} by {columns:,} weight matrix times M rows in {precision} on {chip.name}: rate by FLOP a "
+        "byte",
         source="Derived: time as aistack.hardware.gemm predicts it, FLOP and bytes counted; peak and bandwidth from "
         "the catalog.",
         alt=f"A roofline that rises with {text(bandwidth, 'B/s')} of memory bandwidth and levels off at "

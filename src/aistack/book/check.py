@@ -1,0 +1,239 @@
+"""Everything that can be wrong with the book, found at once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+from aistack.book import bare, bibliography, code, glossary, labels, outputs
+from aistack.book.page import PARTS, REQUIRED, Page, pages
+from aistack.book.predictions import predictions
+from aistack.book.render import Rendered, render
+from aistack.book.setting import PRESETS, Setting
+from aistack.drawing import LAYERS
+from aistack.errors import AistackError, nearest
+
+_REQUEST = re.compile(
+    r"""(?:src|srcset|poster|action|formaction)=["']?(?:https?:)?//|url\(["']?(?:https?:)?//|@import"""
+)
+_LONG_ENOUGH = 12
+"""Words of a paragraph that must not be there twice."""
+_BACK = ("index.html", "glossary/index.html", "back/references.html", "back/index.html", "back/predictions.html")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something to put right."""
+
+    where: str
+    """File and line, or the file alone."""
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+def problems(*, settings: Iterable[Setting] = (), run_code: bool = True) -> list[Problem]:
+    """What is wrong with the book under these settings (without any: the default one and all presets).
+
+    `run_code` also runs what the pages say is run, unless it is known how that comes out.
+    """
+    try:
+        everything = pages()
+        for read in (bibliography.works, glossary.terms, predictions):
+            read()
+    except AistackError as error:
+        return [Problem("parts", str(error))]
+    found: list[Problem] = []
+    rendered: dict[str, Rendered] = {}
+    for setting in tuple(settings) or (Setting(), *PRESETS.values()):
+        for page in everything.values():
+            try:
+                one = render(page.id, setting)
+            except AistackError as error:
+                found.append(_from(error, f" (with {setting.query()})" if setting.query() else ""))
+                continue
+            found += _of_html(one)
+            rendered.setdefault(page.id, one)
+    for page in everything.values():
+        found += [
+            _at(page, line, f"{text!r} is typed; let the catalog or the page's module give it")
+            for line, text in bare.bare_numbers(page)
+        ]
+        if run_code:
+            try:
+                found += [_at(page, line, what) for line, what in code.problems(page)]
+            except AistackError as error:
+                found.append(_from(error))
+    found += _of_glossary()
+    found += _of_parts(everything.values())
+    found += _of_lists(rendered.values(), len(rendered) == len(everything))
+    found += _twice(rendered.values())
+    found += _strays(everything.values())
+    found += _of_theme(PARTS.parent / "theme")
+    return list(dict.fromkeys(found))
+
+
+def _at(page: Page, line: int, what: str) -> Problem:
+    return Problem(page.at(line), what)
+
+
+def _from(error: AistackError, remark: str = "") -> Problem:
+    where, colon, what = str(error).partition(": ")
+    return Problem(where, what + remark) if colon and "/" in where else Problem("parts", f"{error}{remark}")
+
+
+def _of_html(rendered: Rendered) -> Iterator[Problem]:
+    """What the HTML of a page shows: drawings without words, requests to elsewhere, ids there twice, dead links."""
+    page = rendered.page
+    where = page.at(page.first_line)
+    seen = _Seen()
+    seen.feed(rendered.html)
+    for what in seen.without_words:
+        yield Problem(where, f"{what} has no text for those who cannot see it")
+    for found in _REQUEST.findall(rendered.html):
+        yield Problem(where, f"the page asks another host for something: {found}")
+    for name, count in Counter(seen.ids).items():
+        if count > 1:
+            yield Problem(where, f"the id {name!r} is there {count} times")
+    files = {each.file for each in pages().values()} | {glossary.file(name) for name in glossary.terms()} | {*_BACK}
+    for address in dict.fromkeys(seen.links):
+        path, _, anchor = address.partition("#")
+        if re.match(r"https?:", path):
+            continue
+        file = _file(page, path)
+        if path and file not in files:
+            yield Problem(where, f"the link to {address!r} leads nowhere")
+        if not path and anchor not in seen.ids:
+            near = nearest(anchor, seen.ids)
+            hint = f"; nearest: {', '.join(near)}" if near else ""
+            yield Problem(where, f"there is no {anchor!r} on the page to link to{hint}")
+    if re.search(r"&lt;span class=|[\ue000-\ue003]", rendered.html):
+        yield Problem(where, "a number was joined with text within {{ }}; give it braces of its own")
+
+
+def _file(page: Page, path: str) -> str:
+    import posixpath
+
+    return posixpath.normpath(posixpath.join(posixpath.dirname(page.file), path.partition("?")[0]))
+
+
+def _of_parts(everything: Iterable[Page]) -> Iterator[Problem]:
+    """What a part lacks; one whose opening still plans chapters is not held to be complete."""
+    kinds = defaultdict(list)
+    orders: Counter[tuple[str, int]] = Counter()
+    for page in everything:
+        kinds[page.layer].append(page)
+        orders[page.layer, page.front.order] += 1
+        if orders[page.layer, page.front.order] > 1:
+            yield Problem(page.at(1), f"another page of the part has the order {page.front.order} too")
+        if page.front.kind == "chapter" and "{takeaways}" not in page.body:
+            yield Problem(page.at(1), "a chapter needs its takeaways")
+        if page.front.kind == "notes" and not any(each.startswith("ex-") for each in labels.labels(page)):
+            yield Problem(page.at(1), "learning notes need exercises")
+        if page.front.planned and page.front.kind != "opening":
+            yield Problem(page.at(1), "only a part's opening plans chapters")
+    for layer in LAYERS:
+        openings = [page for page in kinds[layer] if page.front.kind == "opening"]
+        if not openings:
+            yield Problem(f"parts/{layer}", "the part has no opening (index.md)")
+        elif not openings[0].front.planned:
+            have = {page.front.kind for page in kinds[layer]}
+            yield from (
+                Problem(f"parts/{layer}", f"the part lacks its {kind}") for kind in REQUIRED if kind not in have
+            )
+
+
+def _of_glossary() -> Iterator[Problem]:
+    for name, term in glossary.terms().items():
+        for _, text in bare.in_markdown(f"{term.short}\n\n{term.long}"):
+            yield Problem("parts/glossary.yaml", f"{name}: {text!r} is typed; let the catalog give it")
+    slugs = Counter(map(glossary.slug, glossary.terms()))
+    for slug, count in slugs.items():
+        if count > 1:
+            yield Problem("parts/glossary.yaml", f"{count} terms have the address {slug!r}")
+
+
+def _of_lists(rendered: Iterable[Rendered], complete: bool) -> Iterator[Problem]:
+    """Entries of the lists that nothing uses, once all pages could be rendered; works that are there twice."""
+    places = defaultdict(list)
+    for key, work in bibliography.works().items():
+        places[work.link.casefold()].append(key)
+    for link, keys in places.items():
+        if len(keys) > 1:
+            yield Problem("parts/bibliography.yaml", f"{' and '.join(keys)} are one work ({link})")
+    if not complete:
+        return
+    cited = {key for each in rendered for key in each.cites}
+    shown = {found for each in rendered for found in re.findall(r'id="prediction-([^"]+)"', each.html)}
+    used = {name for each in rendered for name in each.terms}
+    cited |= {key for each in predictions().values() for key in each.sources}
+    cited |= {key for each in predictions().values() if each.outcome for key in [each.outcome.source]}
+    definitions = " ".join(each.long for each in glossary.terms().values())
+    cited |= {key.strip() for keys in re.findall(r"\{cite(?::t)?\}`([^`]+)`", definitions) for key in keys.split(",")}
+    used |= {other for each in glossary.terms().values() for other in each.see}
+    for key in sorted(cited - bibliography.works().keys()):
+        yield Problem("parts", f"{key!r} is cited, but not in bibliography.yaml")
+    for what, file, unused in (
+        ("work is not cited", "bibliography.yaml", bibliography.works().keys() - cited),
+        ("term is not used", "glossary.yaml", glossary.terms().keys() - used),
+        ("prediction is not shown", "predictions.yaml", predictions().keys() - shown),
+    ):
+        yield from (Problem(f"parts/{file}", f"{key}: the {what} on any page") for key in sorted(unused))
+
+
+def _twice(rendered: Iterable[Rendered]) -> Iterator[Problem]:
+    """Paragraphs that the book has twice."""
+    first: dict[str, str] = {}
+    for each in rendered:
+        body = re.sub(r'<(aside class="note|section class="references).*?</(aside|section)>', "", each.html, flags=re.S)
+        for paragraph in re.findall(r"<p>(.*?)</p>", body, re.S):
+            words = " ".join(re.sub(r"<[^>]+>", "", paragraph).split()).casefold()
+            if len(words.split()) < _LONG_ENOUGH:
+                continue
+            where = each.page.at(each.page.first_line)
+            if words in first:
+                yield Problem(where, f"this paragraph is in {first[words]} too: {words[:60]}...")
+            first.setdefault(words, each.id)
+
+
+def _strays(everything: Iterable[Page]) -> Iterator[Problem]:
+    """Files among the parts that belong to no page."""
+    owned = {path for page in everything for path in (page.path, page.module_path, outputs.file(page))}
+    owned |= {bibliography.FILE, glossary.FILE, PARTS / "predictions.yaml"}
+    for path in sorted(PARTS.rglob("*")):
+        if path.is_file() and path not in owned and path.name != "__init__.py" and path.suffix != ".pyc":
+            yield Problem(str(path.relative_to(PARTS.parent)), "the file belongs to no page")
+
+
+class _Seen(HTMLParser):
+    """Ids, links and drawings without words of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.without_words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        given = {key: value or "" for key, value in attrs}
+        if "id" in given:
+            self.ids.append(given["id"])
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        if tag == "img" and not given.get("alt", "").strip():
+            self.without_words.append("an image")
+        if tag == "svg" and given.get("role") == "img" and not given.get("aria-label", "").strip():
+            self.without_words.append("a drawing")
+
+
+def _of_theme(folder: Path) -> Iterator[Problem]:
+    """Requests to other hosts that templates, styles and scripts of the theme would make."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".jinja", ".css", ".js", ".html") and "vendor" not in path.parts:
+            for found in _REQUEST.findall(path.read_text(encoding="utf-8")):
+                yield Problem(str(path.relative_to(folder.parent)), f"it asks another host for something: {found}")

@@ -1,0 +1,82 @@
+"""`aistack book`: build, check and extend the book."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The book: build it, check it, begin a chapter.", no_args_is_help=True)
+
+Preset = Annotated[
+    str | None, typer.Option(metavar="NAME", help="For this scenario: train-405b, serve-70b, ...; none: the usual one.")
+]
+
+
+@app.command()
+def build(
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the site goes, with the PDF and EPUB in it.")
+    ] = Path("build/book"),
+    preset: Preset = None,
+    pdf: Annotated[bool, typer.Option(help="Make the PDF too (needs Chromium).")] = True,
+    epub: Annotated[bool, typer.Option(help="Make the EPUB too.")] = True,
+) -> None:
+    """Build the site, the PDF and the EPUB. The site opens from disk and asks no other host for anything."""
+    from aistack.errors import require
+
+    require("book", "aistack book")
+    from aistack.book import site
+    from aistack.book.setting import Setting
+
+    setting = Setting.from_query({"preset": preset} if preset else {})
+    written = site.build(out, setting)
+    typer.echo(f"{len(written)} files in {out}")
+    if pdf:
+        from aistack.book import pdf as pdfs
+
+        typer.echo(f"{pdfs.build(out / 'aistack.pdf', setting)}")
+    if epub:
+        from aistack.book import epub as epubs
+
+        typer.echo(f"{epubs.build(out / 'aistack.epub', setting)}")
+    typer.echo(f"Next: open {out / 'index.html'}, or aistack open for the live edition")
+
+
+@app.command()
+def check(
+    update: Annotated[bool, typer.Option("--update", help="Keep what the pages' code prints now, then check.")] = False,
+    run: Annotated[bool, typer.Option("--run/--no-run", help="Run the pages' code and exercises.")] = True,
+) -> None:
+    """Find everything that is wrong with the book: references, numbers, code, exercises, parts."""
+    from aistack.errors import BadInput, require
+
+    require("book", "aistack book")
+    from aistack.book import check as checks
+    from aistack.book import code
+    from aistack.book.page import pages
+
+    if update:
+        for page in pages().values():
+            if code.update(page):
+                typer.echo(f"Kept the outputs of {page.id}")
+    found = checks.problems(run_code=run)
+    for problem in found:
+        typer.echo(str(problem))
+    if found:
+        raise BadInput(f"The book has {len(found)} problem{'s' if len(found) > 1 else ''}.")
+    typer.echo(f"{len(pages())} pages, no problems.")
+
+
+@app.command("new-chapter")
+def new_chapter(
+    page: Annotated[str, typer.Argument(metavar="LAYER/CHAPTER", help="Where: hardware/memory.")],
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="A claim or a question.")],
+) -> None:
+    """Begin a chapter: its text and its module, in this source checkout."""
+    from aistack.book import chapter
+
+    for path in chapter.begin(page, title):
+        typer.echo(f"Wrote {path}")
+    typer.echo("Next: write it (docs/book.md says how), then aistack book check")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import html
 from collections import defaultdict
 from typing import Any
 
@@ -59,7 +60,7 @@ def back_html(path: str, setting: Setting, rendered: dict[str, Rendered], *, liv
         return document("search.html.jinja", path, "Search", **about)
     if path == "glossary/index.html":
         terms = [
-            {"name": name, "file": glossary.file(name), "layer": term.layer, "short": definition(name)}
+            {"file": glossary.file(name), "layer": term.layer, "line": Markup(term_line(name))}
             for name, term in sorted(glossary.terms().items(), key=lambda each: each[0].casefold())
         ]
         return document("glossary.html.jinja", path, "Glossary", terms=terms, **about)
@@ -135,6 +136,12 @@ def _works(rendered: dict[str, Rendered]) -> list[dict[str, object]]:
         }
         for key, _ in works
     ]
+
+
+def term_line(name: str) -> str:
+    """HTML of a term with its one sentence, where many stand below each other."""
+    short = glossary.terms()[name].short
+    return f"<b>{html.escape(name)}{'' if short[0].islower() else '.'}</b> {html.escape(short)}"
 
 
 def _composed(file: str, layer: Layer, body: str, setting: Setting) -> str:

@@ -269,7 +269,7 @@ def _frameworks(setting: Setting, *, training: bool, binds: str, weights: Mappin
 
 
 def _after(setting: Setting) -> tuple[list[Row], str]:
-    """The trained model, served on as few of the same accelerators as hold it, its weights no narrower than they must."""
+    """The trained model, served on as few of the same accelerators as hold it, weights no narrower than they must."""
     formats = dict.fromkeys((setting.precision, "fp8", "int4"))
     for precision, chips in itertools.product(formats, _CHIPS_OF_A_REPLICA):
         try:
@@ -352,4 +352,4 @@ def _too_large(told: TrainingAnswer) -> str:
     from aistack import units
 
     needed, there = units.text(told.memory_total, "B"), units.text(told.capacity, "B")
-    return f"The plan does not fit: an accelerator would need {needed} and has {there}. The figures are what it would take."
+    return f"The plan does not fit: an accelerator needs {needed} and has {there}. The figures are what it would take."

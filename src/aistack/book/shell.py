@@ -52,8 +52,8 @@ READING_PATHS = (
     ReadingPath(
         "engineer",
         "engineers",
-        "You build, buy or run the machines and the software on them. This path derives each formula, runs the code and "
-        "ends in exercises with numbers for answers.",
+        "You build, buy or run the machines and the software on them. This path derives each formula, runs the code "
+        "and ends in exercises with numbers for answers.",
     ),
     ReadingPath(
         "data-scientist",
@@ -63,8 +63,8 @@ READING_PATHS = (
     ReadingPath(
         "leader",
         "leaders",
-        "You decide what is built and bought. This path keeps what moves cost, time and risk; each chapter's opening and "
-        "takeaways can be read alone.",
+        "You decide what is built and bought. This path keeps what moves cost, time and risk; each chapter's opening "
+        "and takeaways can be read alone.",
     ),
 )
 
@@ -132,7 +132,7 @@ def document(
     bar: str = "",
     **values: Any,
 ) -> str:
-    """A whole HTML document from a template of the theme. `here` is the file it becomes, such as "hardware/memory.html".
+    """A whole HTML document from a template of the theme. `here` is the file it becomes: "hardware/memory.html".
 
     `bar` is HTML that stands below the top bar: the live edition's scenario.
     """

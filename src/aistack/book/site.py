@@ -1,4 +1,4 @@
-"""The static site: every page under one setting, with all it needs beside it. It opens from disk and asks no other host."""
+"""The static site: every page under one setting and all it needs. It opens from disk and asks no other host."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ MARK = ".aistack-book"
 def build(out: Path, setting: Setting | None = None) -> tuple[str, ...]:
     """Write the site into the folder `out`; the files' paths in it, in the order written.
 
-    A site that was there gives way; files in `out` that are not a site's are a `BadInput`. Raises what rendering raises,
-    before anything is written.
+    A site that was there gives way; files in `out` that are not a site's are a `BadInput`. Raises what rendering
+    raises, before anything is written.
     """
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).exists())):
         raise BadInput(f"{out} is there and is not a site of the book; give a new or empty folder.")

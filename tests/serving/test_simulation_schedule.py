@@ -1,7 +1,7 @@
 """The jumping play against the one that goes token by token."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from token_by_token import Outcome, serve
 
 from aistack.serving.playing import Limits, Played, play
+from aistack.serving.shared_blocks import SharedBlocks
 from aistack.serving.step_table import StepTable
 
 
@@ -21,6 +22,10 @@ class Case:
     left: list[int]
     cached: list[int]
     clients: int
+    names: list[tuple[int, ...]] | None = None
+
+
+BLOCK = 4
 
 
 def jump(case: Case, horizons: tuple[float, ...] = ()) -> Played:
@@ -33,7 +38,8 @@ def jump(case: Case, horizons: tuple[float, ...] = ()) -> Played:
         left=list(case.left),
         cached=list(case.cached),
     )
-    playing = play(case.table, case.limits, played, count)
+    blocks = None if case.names is None else SharedBlocks(BLOCK, list(case.names))
+    playing = play(case.table, case.limits, played, count, blocks)
     next(playing)
     for horizon in horizons:
         playing.send(horizon)
@@ -43,7 +49,8 @@ def jump(case: Case, horizons: tuple[float, ...] = ()) -> Played:
 
 
 def slow(case: Case) -> Outcome:
-    return serve(case.table, case.limits, case.arrival, case.prompt, case.left, case.cached, case.clients)
+    columns = (case.arrival, case.prompt, case.left, case.cached)
+    return serve(case.table, case.limits, *columns, case.clients, case.names, BLOCK)
 
 
 # sums of multiples of 1/64 that stay small are exact, so both ways must give the same floats
@@ -94,6 +101,32 @@ def test_jumping_gives_the_same_times_as_stepping(case: Case) -> None:
     assert played.first == [each.first for each in reference.requests]
     assert played.done == [each.done for each in reference.requests]
     assert played.arrival == [each.arrival for each in reference.requests]
+    assert played.preempted == reference.preempted
+    assert max(played.before) <= case.limits.kv_capacity
+    assert max(played.after) >= reference.peak
+
+
+@st.composite
+def sharing(draw: st.DrawFn) -> Case:
+    """Prompts that begin as others do, and go on by themselves."""
+    case = draw(cases())
+    names = list[tuple[int, ...]]()
+    for place, prompt in enumerate(case.prompt):
+        whole = prompt // BLOCK
+        family, alike = draw(st.integers(0, 2)), draw(st.integers(0, whole))
+        own = tuple(1000 * (place + 1) + each for each in range(alike, whole))
+        names.append(tuple(100 * family + each for each in range(alike)) + own)
+    return replace(case, cached=[0] * len(names), left=[max(1, each) for each in case.left], names=names)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(sharing())
+def test_jumping_finds_the_same_blocks_as_stepping(case: Case) -> None:
+    played, reference = jump(case), slow(case)
+    assert played.found == [each.found for each in reference.requests]
+    assert played.start == [each.start for each in reference.requests]
+    assert played.first == [each.first for each in reference.requests]
+    assert played.done == [each.done for each in reference.requests]
     assert played.preempted == reference.preempted
     assert max(played.before) <= case.limits.kv_capacity
     assert max(played.after) >= reference.peak

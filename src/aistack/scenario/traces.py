@@ -22,7 +22,7 @@ import lzma
 import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -77,13 +77,29 @@ class Trace:
     """Of a public trace."""
 
     def with_prefix_cache(self, tokens: float = math.inf) -> Requests:
-        """The requests with what a prefix cache of so many tokens holds of each. Raises `BadInput` without blocks."""
-        if self.blocks is None:
-            raise BadInput("This trace does not say what its prompts share (hash_ids), so no prefix cache can hold it.")
+        """The requests with what a prefix cache of so many tokens holds of each, whatever else it has to hold.
+
+        Raises `BadInput` without blocks.
+        """
         capacity = None if math.isinf(tokens) else int(tokens // BLOCK)
-        found = prefix_cache.estimate(self.blocks, capacity) * BLOCK
+        found = prefix_cache.estimate(self._named(), capacity) * BLOCK
         asked = self.requests
         return Requests(asked.arrival, asked.prompt, asked.output, np.minimum(found, asked.prompt - 1))
+
+    def sharing(self) -> Requests:
+        """The requests with their whole blocks, of which engines find what their caches still hold.
+
+        Raises `BadInput` without blocks.
+        """
+        whole = (self.requests.prompt // BLOCK).tolist()
+        named = prefix_cache.chained(self._named())
+        blocks = tuple(names[:count] for names, count in zip(named, whole, strict=True))
+        return replace(self.requests, blocks=blocks, block=BLOCK)
+
+    def _named(self) -> tuple[tuple[int, ...], ...]:
+        if self.blocks is None:
+            raise BadInput("This trace does not say what its prompts share (hash_ids), so no prefix cache can hold it.")
+        return self.blocks
 
 
 @functools.cache

@@ -75,8 +75,8 @@ def parameters(pieces: Iterable[Piece], lora: LoRA) -> Array:
 
 def touched(count: int, sequences: npt.ArrayLike) -> Array:
     """Different adapters among so many sequences on average, each with one of `count`: n (1 - (1 - 1/n)^B)."""
-    missed = np.power(1 - 1 / count, np.asarray(sequences, dtype=float))
-    return np.maximum(count * (1 - missed), 1.0)
+    missed: Array = np.power(1 - 1 / count, np.asarray(sequences, dtype=float))
+    return np.asarray(np.maximum(count * (1 - missed), 1.0))
 
 
 def resident(server: Server, room: npt.ArrayLike) -> Array:

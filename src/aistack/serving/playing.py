@@ -9,6 +9,10 @@ While no prompt is computed and none could join, nothing but lengths changes fro
 that hold n tokens take  k * base + per_token * (k * n + growth * B * k (k - 1) / 2)  seconds. So the play jumps: to the
 next end, to the step before which the next request arrives, or to the last for which the cache has room.
 
+Where prompts share blocks (`shared_blocks`), one that begins finds what is still there of those before it, and running
+requests hold each block once. Between events nothing of that changes but that free room shrinks, so what makes way is
+settled when the next request begins or leaves, and jumps stay as they are.
+
 The loop is one function on plain lists and floats because a hundred thousand requests a second have to pass through it;
 the tests hold it to a version that goes token by token.
 """
@@ -20,6 +24,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from math import inf, sqrt
 
+from aistack.serving.shared_blocks import SharedBlocks
 from aistack.serving.step_table import StepTable
 
 
@@ -57,7 +62,10 @@ class Played:
     left: list[int] = field(default_factory=list)
     """Steps of decoding that follow."""
     cached: list[int] = field(default_factory=list)
-    """Tokens of the prompt that need no computing; as many as the prompt has where another server computed it."""
+    """Tokens of the prompt that need no computing; as many as the prompt has where another server computed it. Where
+    blocks are shared, what was found when its computation began."""
+    found: list[int] = field(default_factory=list)
+    """The same of each that has started, when it first did."""
     start: list[float] = field(default_factory=list)
     """When each took its place; those that have not yet are not in this and the next two lists."""
     first: list[float] = field(default_factory=list)
@@ -70,17 +78,20 @@ class Played:
     time: list[float] = field(default_factory=list)
     """When each event is over."""
     before: list[float] = field(default_factory=list)
-    """Tokens in the cache when it began."""
+    """Tokens that running requests hold when it began."""
     after: list[float] = field(default_factory=list)
-    """Tokens in the cache when it is over; what ended is about to leave. None: the server was idle."""
+    """The same when it is over; what ended is about to leave. None: the server was idle."""
     batch: list[int] = field(default_factory=list)
     """Sequences that decoded meanwhile."""
 
 
-def play(table: StepTable, limits: Limits, played: Played, count: int) -> Generator[float, float, None]:
+def play(
+    table: StepTable, limits: Limits, played: Played, count: int, blocks: SharedBlocks | None = None
+) -> Generator[float, float, None]:
     """Play until all requests have ended, at most `count` of them; `played` is filled on the way.
 
     Its `arrival`, `prompt`, `left` and `cached` say what comes; in a closed loop, arrivals are added as requests end.
+    `blocks` finds what prompts share.
 
     A generator, so that replicas can be played side by side: after the first `next`, send it the time up to which all
     arrivals are known (infinity: no more come). It yields when its next event would end later, and says when.
@@ -90,7 +101,7 @@ def play(table: StepTable, limits: Limits, played: Played, count: int) -> Genera
     max_batch, budget, capacity, slack = limits.max_batch, limits.budget, limits.kv_capacity, limits.slack
     whole, growth, width = limits.whole_prompts, limits.growth, limits.width
     arrival, prompt, left, cached = played.arrival, played.prompt, played.left, played.cached
-    start, first, done = played.start, played.first, played.done
+    start, first, done, found = played.start, played.first, played.done, played.found
     record_time, record_before, record_after, record_batch = (
         played.time.append, played.before.append, played.after.append, played.batch.append)  # fmt: skip
     now, step, head = 0.0, 0, 0
@@ -100,9 +111,16 @@ def play(table: StepTable, limits: Limits, played: Played, count: int) -> Genera
     joined = list[int]()  # decoding ones in order of joining, and some that ended since
     again = list[int]()  # preempted ones, the next to run last
     partial, todo, reserved = -1, 0, 0.0  # the request whose prompt is under way, what is left of it, all it will hold
+    shared = 0.0  # tokens that running requests hold more than once among them
     horizon = yield 0.0
 
     while True:
+        if blocks is not None and ending and ending[-1] >= -step * count:
+            blocks.trim(capacity - held - reserved + shared - slack * (len(ending) + (partial >= 0)))
+            # of those that end together, the first to come leaves first
+            for each in ending[bisect_left(ending, -step * count) :]:
+                request = each % count
+                shared -= blocks.release(request, prompt[request] + 1 + growth * left[request] + slack)
         while ending and ending[-1] >= -step * count:
             request = ending.pop() % count
             done[request] = now
@@ -114,16 +132,20 @@ def play(table: StepTable, limits: Limits, played: Played, count: int) -> Genera
         batch = running = len(ending)
         if partial >= 0:
             running += 1
-        free = capacity - held - reserved - slack * running
+        free = capacity - held - reserved + shared - slack * running
         fresh: list[int] = []  # those whose prompts end in this step
         tokens, attending = 0, 0.0  # of prompts in this step; seconds of their attention
 
         if free < 0:
+            if blocks is not None:
+                blocks.trim(free)
             while free < 0:
                 if partial >= 0:
                     request, own = partial, reserved
                     partial, reserved = -1, 0.0
+                    computed = prompt[request] - todo
                 else:
+                    computed = None
                     request = joined.pop()
                     while done[request] >= 0:
                         request = joined.pop()
@@ -135,6 +157,10 @@ def play(table: StepTable, limits: Limits, played: Played, count: int) -> Genera
                     prompt[request], left[request] = int(own), remaining - 1
                 cached[request] = 0
                 free += own + slack
+                if blocks is not None:
+                    still = blocks.release(request, own + slack, computed)
+                    shared -= still
+                    free -= still
                 again.append(request)
                 played.preempted.append(request)
         else:
@@ -150,9 +176,17 @@ def play(table: StepTable, limits: Limits, played: Played, count: int) -> Genera
             while room > 0 and running < max_batch and (again or (head < len(arrival) and arrival[head] <= now)):
                 request = again[-1] if again else head
                 need = prompt[request] + 1 + slack
+                if blocks is not None:
+                    blocks.trim(free)
+                    known, used = blocks.found(request)
+                    need -= used
                 if need > free:
                     break
                 free -= need
+                if blocks is not None:
+                    cached[request] = min(known, prompt[request] - 1)
+                    blocks.take(request)
+                    shared = blocks.shared
                 running += 1
                 if again:
                     again.pop()
@@ -161,6 +195,7 @@ def play(table: StepTable, limits: Limits, played: Played, count: int) -> Genera
                     start.append(now)
                     first.append(-1.0)
                     done.append(-1.0)
+                    found.append(cached[request])
                 new = prompt[request] - cached[request]
                 if not new:
                     first[request] = now
@@ -178,7 +213,7 @@ def play(table: StepTable, limits: Limits, played: Played, count: int) -> Genera
                 attending += own_attention[new] + earlier[new] * cached[request]
                 room -= new
 
-        before = held + reserved
+        before = held + reserved - shared
         if tokens:
             seconds = attending + table.ending * len(fresh)
             if whole:
@@ -231,5 +266,5 @@ def play(table: StepTable, limits: Limits, played: Played, count: int) -> Genera
         now = end
         record_time(now)
         record_before(before)
-        record_after(held + reserved)
+        record_after(held + reserved - shared)
         record_batch(batch)

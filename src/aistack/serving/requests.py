@@ -31,6 +31,11 @@ class Requests:
     """Tokens that the prompt begins with and a prefix cache holds, fewer than the prompt has; none by default."""
     clients: int = 0
     """Of a closed loop; 0: an open one."""
+    blocks: tuple[tuple[int, ...], ...] = ()
+    """Names of each prompt's whole blocks, each for itself and all before it; what an engine's cache holds of them
+    is up to the simulation. Empty: `cached` says it."""
+    block: int = 0
+    """Tokens of a block."""
 
     def __post_init__(self) -> None:
         if not len(self.cached):
@@ -49,6 +54,16 @@ class Requests:
         self._refuse(self.prompt < 1, "prompt", "1 token or more")
         self._refuse(self.output < 1, "output", "1 token or more")
         self._refuse((self.cached < 0) | (self.cached >= self.prompt), "cached", "from 0 to the prompt's tokens less 1")
+        if self.blocks:
+            self._check_blocks()
+
+    def _check_blocks(self) -> None:
+        if len(self.blocks) != len(self) or self.block < 1 or self.cached.any():
+            raise BadInput(
+                "Names of blocks are one tuple a request, of blocks of one token or more; what is cached they say."
+            )
+        named = self.block * np.array([len(names) for names in self.blocks])
+        self._refuse(named > self.prompt, "prompt", "as long as its blocks")
 
     def _refuse(self, wrong: NDArray[np.bool_], name: str, right: str) -> None:
         if wrong.any():
@@ -66,12 +81,14 @@ class Requests:
 
     def take(self, which: NDArray[np.bool_] | Ints) -> Requests:
         """The requests at the places `which`, or where it is true."""
+        places = np.flatnonzero(which) if which.dtype == bool else which
         return replace(
             self,
             arrival=self.arrival[which],
             prompt=self.prompt[which],
             output=self.output[which],
             cached=self.cached[which],
+            blocks=tuple(self.blocks[place] for place in places.tolist()) if self.blocks else (),
         )
 
     def at_rate(self, rate: float) -> Requests:
@@ -128,6 +145,20 @@ def closed_loop(clients: int, prompt: ArrayLike, output: ArrayLike, count: int =
         raise BadInput(f"A closed loop of {clients} clients asks nothing; there must be 1 or more.")
     prompts, outputs = _columns(prompt, output, count)
     return Requests(np.zeros(len(prompts)), prompts, outputs, clients=clients)
+
+
+def sharing(asked: Requests, prefixes: int, tokens: int, *, block: int = 16, seed: int = 0) -> Requests:
+    """`asked`, each of whose prompts begins with one of so many `prefixes` of so many `tokens` (system prompts,
+    documents), chosen evenly, in blocks of `block` tokens. A shorter prompt is a prefix's beginning."""
+    if prefixes < 1 or tokens < 1 or block < 1:
+        raise BadInput("Prompts share one prefix or more, each of one token or more, in blocks of one token or more.")
+    chosen = np.random.default_rng(seed).integers(0, prefixes, len(asked)).tolist()
+    most = np.minimum(asked.prompt, tokens) // block
+    whole = tokens // block
+    blocks = tuple(
+        tuple(range(each * whole, each * whole + many)) for each, many in zip(chosen, most.tolist(), strict=True)
+    )
+    return replace(asked, cached=np.zeros(len(asked), np.int64), blocks=blocks, block=block)
 
 
 def _columns(prompt: ArrayLike, output: ArrayLike, count: int) -> tuple[Ints, Ints]:

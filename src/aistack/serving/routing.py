@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal, get_args
 
@@ -12,6 +12,7 @@ import numpy as np
 from aistack.errors import BadInput
 from aistack.serving.playing import Played, play
 from aistack.serving.requests import Ints, Requests
+from aistack.serving.shared_blocks import SharedBlocks
 from aistack.serving.simulated_engine import SimulatedEngine, decoding_steps
 
 Routing = Literal["round-robin", "least-loaded"]
@@ -37,6 +38,7 @@ def estimate(
     """`requests` on so many engines; a closed loop's clients keep to one engine each, in turn.
 
     With `received`, keys and values of prompts come with them, and only answers are computed (of two tokens or more).
+    Where requests name their prompts' blocks, each engine finds what its own cache still holds.
     Raises `DoesNotFit` where a request holds more at its end than a cache, `BadInput` for an unknown routing.
     """
     if engines < 1:
@@ -45,6 +47,8 @@ def estimate(
         raise BadInput(f"Routing {routing!r}; it must be one of {', '.join(get_args(Routing))}.")
     left = decoding_steps(engine.limits, requests)
     cached = requests.prompt if received else requests.cached
+    if received:
+        requests = replace(requests, blocks=())
     if routing == "least-loaded" and not requests.clients and engines > 1:
         return _least_loaded(engine, requests, left, cached, engines)
     used = min(engines, requests.clients or engines, len(requests))
@@ -62,7 +66,8 @@ def _alone(engine: SimulatedEngine, requests: Requests, left: Ints, cached: Ints
         left=left[places].tolist(),
         cached=cached[places].tolist(),
     )
-    playing = play(engine.table, engine.limits, played, len(own))
+    shared = SharedBlocks(own.block, list(own.blocks)) if own.blocks else None
+    playing = play(engine.table, engine.limits, played, len(own), shared)
     next(playing)
     with suppress(StopIteration):
         playing.send(inf)
@@ -71,7 +76,10 @@ def _alone(engine: SimulatedEngine, requests: Requests, left: Ints, cached: Ints
 
 def _least_loaded(engine: SimulatedEngine, requests: Requests, left: Ints, cached: Ints, engines: int) -> list[Run]:
     runs = [Played() for _ in range(engines)]
-    playing = [play(engine.table, engine.limits, played, len(requests)) for played in runs]
+    shared = [SharedBlocks(requests.block, []) if requests.blocks else None for _ in runs]
+    playing = [
+        play(engine.table, engine.limits, played, len(requests), own) for played, own in zip(runs, shared, strict=True)
+    ]
     due = [next(each) for each in playing]  # when each engine's next event ends
     places: list[list[int]] = [[] for _ in runs]
     queued = (requests.arrival + engine.overhead).tolist()
@@ -90,6 +98,8 @@ def _least_loaded(engine: SimulatedEngine, requests: Requests, left: Ints, cache
         played.prompt.append(prompt)
         played.left.append(decoding)
         played.cached.append(known)
+        if (own_blocks := shared[chosen]) is not None:
+            own_blocks.names.append(requests.blocks[number])
         places[chosen].append(number)
         due[chosen] = arrival
     for remaining in playing:

@@ -3,13 +3,13 @@
 Where the steady state gives means, this gives distributions: bursts, queues, long prompts in the way of short answers,
 caches that run out. Step times are the server's; the schedule is that of engines such as vLLM (`playing`).
 
-Left out: what a scheduler does with prefixes that requests share while they wait, priorities, cancelled requests,
+Left out: schedulers that choose among waiting requests by what they share, priorities, cancelled requests,
 swapping of caches to the host, and failures.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,12 @@ class Simulated:
     """How often each gave up its cache and was computed again."""
     occupancy: tuple[Occupancy, ...]
     """Of each engine; of a disaggregated deployment, of those that decode."""
+    cached: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Tokens of its prompt that were in the cache when its computation began."""
+
+    def __post_init__(self) -> None:
+        if not len(self.cached):
+            object.__setattr__(self, "cached", np.zeros(len(self.sent), np.int64))
 
     def __len__(self) -> int:
         return len(self.sent)
@@ -77,6 +83,11 @@ class Simulated:
         """Output tokens a second, from the first request to the last token."""
         return float(self.output.sum()) / self.seconds
 
+    @property
+    def hit_ratio(self) -> float:
+        """Share of the prompts' tokens that were in the cache."""
+        return float(self.cached.sum() / self.prompt.sum())
+
     def meets(self, goals: Goals) -> NDArray[np.bool_]:
         """Which requests meet all `goals`; an answer of one token meets any goal for the time per token."""
         slow = (self.ttft > goals.ttft) | (self.tpot > goals.tpot) | (self.latency > goals.latency)
@@ -85,7 +96,7 @@ class Simulated:
     def between(self, begin: float, end: float = np.inf) -> Simulated:
         """Only the requests sent from `begin` until before `end`, to leave out how a simulation starts and ends."""
         kept = (self.sent >= begin) & (self.sent < end)
-        names = ("sent", "start", "first", "done", "prompt", "output", "preemptions")
+        names = ("sent", "start", "first", "done", "prompt", "output", "preemptions", "cached")
         return Simulated(**{name: getattr(self, name)[kept] for name in names}, occupancy=self.occupancy)
 
 
@@ -130,11 +141,12 @@ def gathered(engine: SimulatedEngine, requests: Requests, runs: list[Run]) -> Si
     """Runs of engines in the order of their `requests`."""
     count = len(requests)
     sent, start, first, done = (np.empty(count) for _ in range(4))
-    preemptions = np.zeros(count, np.int64)
+    preemptions, cached = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for run in runs:
         # arrival has the order in which a closed loop sent its requests
         sent[run.places] = np.array(run.played.arrival) - engine.overhead
         start[run.places], first[run.places], done[run.places] = run.played.start, run.played.first, run.played.done
+        cached[run.places] = run.played.found
         preemptions[run.places] = np.bincount(np.array(run.played.preempted, np.int64), minlength=len(run.places))
     occupancy = tuple(Occupancy.of(run.played, engine.limits) for run in runs)
-    return Simulated(sent, start, first, done, requests.prompt, requests.output, preemptions, occupancy)
+    return Simulated(sent, start, first, done, requests.prompt, requests.output, preemptions, occupancy, cached)

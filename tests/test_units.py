@@ -68,3 +68,11 @@ def test_a_range_names_a_shared_unit_once() -> None:
     assert units.span(5e-4, 2e-3, "s") == "500 µs to 2 ms"
     assert units.span(6186, 13_700, "token/s") == "6,186 tokens/s to 13.7 k tokens/s"
     assert units.span(1, 2, "USD") == "$1 to $2"
+
+
+def test_counts_in_words_from_a_million_on() -> None:
+    assert units.count(8_030_261_248) == "8.03 billion"
+    assert units.count(128_256) == "128,256"
+    assert units.count(999_999) == "1 million"
+    assert units.count(15.6e12) == "15.6 trillion"
+    assert units.count(1.5) == "1.5"

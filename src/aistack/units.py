@@ -92,8 +92,8 @@ _ENERGIES = (
 _MASSES = ((1e3, "t"), (1.0, "kg"), (1e-3, "g"), (1e-6, "mg"))
 _AREAS = ((1.0, "m2"), (1e-6, "mm2"), (1e-12, "um2"))
 
-_DOLLARS_FIRST = re.compile(r"\$\s*([\d.,_]+)(?:\s*(million|billion)\b)?")
-_FORTUNES = ((1e9, "billion", "e9"), (1e6, "million", "e6"))
+_DOLLARS_FIRST = re.compile(r"\$\s*([\d.,_]+)(?:\s*(million|billion|trillion)\b)?")
+_FORTUNES = ((1e12, "trillion", "e12"), (1e9, "billion", "e9"), (1e6, "million", "e6"))
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*")
 
 
@@ -160,6 +160,14 @@ def text(value: float, unit: str, digits: int = 3) -> str:
     scales = _BIG if above in {"B", "FLOP", "OP"} else (*_BIG[:-1], *_FINE)
     table = tuple((scale, f"{prefix}{above}") for scale, prefix in scales)
     return _with(value, table, digits, per)
+
+
+def count(value: float, digits: int = 3) -> str:
+    """Print how many of something there are, in words from a million on: `count(8.03e9) == "8.03 billion"`."""
+    for scale, word, _ in _FORTUNES:
+        if abs(value) >= scale * (1 - 0.5 * 10**-digits):
+            return f"{_number(value / scale, digits)} {word}"
+    return f"{int(value):,}" if value == int(value) else _number(value, digits)
 
 
 def span(low: float, high: float, unit: str, digits: int = 3) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -153,13 +152,7 @@ def _text(value: float, unit: str, digits: int) -> str:
     try:
         units.scale_of(unit)
     except BadInput:
-        return f"{_count(value, digits)} {unit}"
+        return f"{units.count(value, digits)} {unit}"
     if not unit and value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     return units.text(value, unit, digits)
-
-
-def _count(value: float, digits: int) -> str:
-    if isinstance(value, int) or (math.isfinite(value) and value == int(value) and abs(value) < 1e15):
-        return f"{int(value):,}"
-    return units.text(value, "", digits)

@@ -53,7 +53,7 @@ def main() -> None:
         ),
         "Azure 2023 conversation, as recorded": (conversation, {}),
         "Azure 2023 conversation, at 12/s": (conversation.at_rate(12), {}),
-        "Mooncake conversation on 8 replicas, prefix cache": (mooncake.with_prefix_cache(), {"replicas": 8}),
+        "Mooncake conversation on 8 replicas, prefix cache": (mooncake.sharing(), {"replicas": 8}),
     }
     missed = []
     for name, (asked, options) in loads.items():

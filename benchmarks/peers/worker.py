@@ -1,9 +1,11 @@
 """The loop that every adapter runs inside the peers' environment: jobs in, answers out, one line of JSON each.
 
 A request is `{"jobs": [...], "efficiency": number}`. The reply is `{"seconds": wall time of the predictions alone,
-"answers": [...]}`, an answer for each job: `{"seconds", "bytes", "capacity"}` or `{"refusal"}`.
+"answers": [...]}`, an answer for each job or `{"refusal"}`: of training `{"seconds", "bytes", "capacity"}`, of serving
+`{"throughput", "ttft", "tpot"}`, in output tokens/s and seconds.
 
-A job's fields are listed in `jobs.py`. This file and the adapters need nothing of ours and no package but the peer's.
+A job's fields are listed in `training_jobs.py` and `serving_jobs.py`. This file and the adapters need nothing of ours
+and no package but the peer's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The comparison with peers: its page is its results, its scores are right, and its adapters map rows sanely."""
 
 import importlib
-import json
 import re
 import sys
 from pathlib import Path
@@ -24,7 +23,9 @@ def load(name: str) -> ModuleType:
         sys.path.remove(str(PEERS))
 
 
-page, run = load("page"), load("run")
+page, adapters, training, serving, loop = map(
+    load, ("page", "adapters", "training_comparison", "serving_comparison", "serving_loop")
+)
 
 # GPT-3 175B as in Narayanan et al. 2021 (arXiv:2104.04473), table 2: 1,536 sequences on 384 A100s
 GPT_3: dict[str, Any] = {
@@ -42,37 +43,89 @@ GPT_3: dict[str, Any] = {
 }  # fmt: skip
 
 
+# Llama 3.1 8B in 16 bits on one H100
+LLAMA: dict[str, Any] = {
+    "id": "llama",
+    "model": {
+        "name": "llama-3.1-8b", "layers": 32, "dense_layers": 32, "hidden": 4096, "ffn": 14336, "gated": True,
+        "heads": 32, "kv_heads": 8, "head_dim": 128, "vocab": 128256, "experts": 1, "experts_per_token": 1,
+        "expert_ffn": 0, "tied": False, "plain": True, "parameters": 8.03e9, "active_parameters": 8.03e9,
+        "cache_elements": 65536,
+    },
+    "scenario": "static", "prompt": 1024, "output": 128, "held": 0, "concurrency": 1, "rate": None, "most": 256,
+    "pool": {"instances": 1, "tp": 1, "pp": 1, "ep": 1, "dp": 1}, "prefill_pool": None, "engine": "vllm",
+    "weights": {"format": "bf16", "bytes": 2.0, "experts_only": False}, "cache": {"format": "bf16", "bytes": 2.0},
+    "chip": {"name": "h100-sxm5", "peak": 989e12, "memory": 80e9, "memory_bandwidth": 3.35e12},
+    "domain": {"size": 8, "bandwidth": 450e9, "latency": 3e-6},
+}  # fmt: skip
+
+
 def test_the_page_shows_the_stored_results() -> None:
-    results = json.loads((PEERS / "results.json").read_text(encoding="utf-8"))
-    assert page.PAGE.read_text(encoding="utf-8") == page.page(results), "run: python benchmarks/peers/page.py"
+    assert page.PAGE.read_text(encoding="utf-8") == page.page(), "run: python benchmarks/peers/page.py"
 
 
-def test_the_stored_scores_follow_from_the_stored_rows() -> None:
+def middle(sizes: list[float]) -> float:
+    ordered = sorted(sizes)
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+
+
+def test_the_stored_scores_of_training_follow_from_the_stored_rows() -> None:
     """Median errors of every planner, recomputed from the seconds that the results keep of each row."""
-    results = json.loads((PEERS / "results.json").read_text(encoding="utf-8"))
+    results = page.stored("training")
     for column, entry in enumerate(results["entries"]):
-        sizes = sorted(
+        sizes = [
             abs(row["predicted"][column] / row["published"] - 1)
             for row in results["each"]
             if row["complete"] and row["predicted"][column] is not None
-        )
-        middle = (sizes[(len(sizes) - 1) // 2] + sizes[len(sizes) // 2]) / 2
+        ]
         assert len(sizes) == entry["scores"]["complete"]["predicted"]
-        assert entry["scores"]["complete"]["median"] == pytest.approx(middle, abs=1e-3)
+        assert entry["scores"]["complete"]["median"] == pytest.approx(middle(sizes), abs=1e-3)
+
+
+@pytest.mark.parametrize("metric", ["throughput", "ttft", "tpot"])
+def test_the_stored_scores_of_serving_follow_from_the_stored_rows(metric: str) -> None:
+    """Medians of every planner, and ours on what it answers, recomputed from the values that the results keep."""
+    results = page.stored("serving")
+    rows = [
+        (row["published"][metric], [values[list(row["published"]).index(metric)] for values in row["predicted"]])
+        for row in results["each"]
+        if metric in row["published"]
+    ]
+    for column, entry in enumerate(results["entries"]):
+        answered = [(published, values) for published, values in rows if values[column]]
+        score = entry["scores"][metric]
+        assert len(answered) == score["peer"]["groups"] == score["ours"]["groups"]
+        for of, place in (("peer", column), ("ours", 0)):
+            found = middle([abs(values[place] / published - 1) for published, values in answered])
+            assert score[of]["median"] == pytest.approx(found, abs=1e-3)
 
 
 def test_every_peer_is_pinned_and_no_index_is_named() -> None:
     text = (PEERS / "constraints.txt").read_text(encoding="utf-8")
-    pinned = set(re.findall(r"^([\w.-]+)==\S+$", text, re.MULTILINE))
-    assert set(run.PEERS) <= pinned
+    pinned = set(re.findall(r"^([\w.-]+)==\S+$", text.replace("_", "-"), re.MULTILINE))
+    assert set(adapters.PACKAGES) <= pinned
+    assert {*training.PEERS, *serving.PEERS} <= set(adapters.PACKAGES)
     assert "://" not in text and "index" not in text
 
 
-@pytest.fixture(scope="module", params=["with_one_utilisation.py", *(script for script, _ in run.PEERS.values())])
-def planner(request: pytest.FixtureRequest) -> Any:
-    if request.param != "with_one_utilisation.py" and not PYTHON.exists():
+def started(script: str, documented: float | None) -> Any:
+    """A peer behind its adapter; those that are no packages need no environment."""
+    alone = script in {training.CONSTANT[0], serving.ROOFLINE[0]}
+    if not alone and not PYTHON.exists():
         pytest.skip("peers are not installed: python benchmarks/peers/run.py --install")
-    adapter = run.Adapter(PYTHON if PYTHON.exists() else Path(sys.executable), request.param)
+    return adapters.Adapter(Path(sys.executable) if alone else PYTHON, script, documented)
+
+
+@pytest.fixture(scope="module", params=[training.CONSTANT, *training.PEERS.values()], ids=str)
+def planner(request: pytest.FixtureRequest) -> Any:
+    adapter = started(*request.param)
+    yield adapter
+    adapter.close()
+
+
+@pytest.fixture(scope="module", params=[serving.ROOFLINE, *serving.PEERS.values()], ids=str)
+def server(request: pytest.FixtureRequest) -> Any:
+    adapter = started(*request.param)
     yield adapter
     adapter.close()
 
@@ -107,3 +160,46 @@ def test_what_a_peer_cannot_do_is_a_refusal_with_a_reason(planner: Any) -> None:
     answers, _ = planner.ask([GPT_3, impossible])
     assert "seconds" in answers["gpt-3"]
     assert len(answers["changed"]["refusal"]) > 5
+
+
+def served(**values: Any) -> dict[str, Any]:
+    return {**LLAMA, "id": "changed", **values}
+
+
+def test_a_single_sequence_decodes_at_about_the_memorys_bandwidth(server: Any) -> None:
+    """16 GB of weights a token at 3.35 TB/s are 4.8 ms at the least; no planner should say over twice that."""
+    answers, seconds = server.ask([LLAMA])
+    least = 2 * 8.03e9 / 3.35e12
+    assert 0.85 * least < answers["llama"]["tpot"] < 2 * least
+    assert answers["llama"]["throughput"] == pytest.approx(1 / answers["llama"]["tpot"], rel=0.1)
+    # 1,024 tokens are 1.6e13 FLOPs
+    assert 1.6e13 / 989e12 < answers["llama"]["ttft"] < 4 * 1.6e13 / 989e12
+    assert seconds > 0
+
+
+def test_serving_adapters_answer_to_what_matters(server: Any) -> None:
+    jobs = [
+        served(id="many", concurrency=64),
+        served(id="long", prompt=8192),
+        served(id="clients", scenario="closed", concurrency=64),
+        served(id="halves", pool={**LLAMA["pool"], "instances": 2}, scenario="closed", concurrency=64),
+    ]
+    answers, _ = server.ask([LLAMA, *jobs])
+    alone = answers["llama"]
+    assert 10 * alone["throughput"] < answers["many"]["throughput"] < 64 * alone["throughput"]
+    assert answers["long"]["ttft"] > 6 * alone["ttft"]
+    # prompts are read one by one beside decoding sequences, not all before
+    assert answers["clients"]["ttft"] < answers["many"]["ttft"]
+    assert answers["clients"]["tpot"] > answers["many"]["tpot"]
+    assert answers["halves"]["throughput"] > answers["clients"]["throughput"]
+
+
+def test_the_loop_conserves_requests() -> None:
+    """As many requests are in flight as are sent in the time that one takes, by Little's law, one prompt at a time."""
+    job = served(scenario="closed", concurrency=32)
+    found = loop.answered(job, lambda *_: 0.05, lambda *_: 0.02)
+    stay = 32 * job["output"] / found["throughput"]
+    assert stay == pytest.approx(32 * 0.05 + 128 * 0.02)
+    assert found["tpot"] * 128 == pytest.approx(stay - 0.05)
+    rated = loop.answered(served(scenario="rate", concurrency=None, rate=4.0), lambda *_: 0.05, lambda *_: 0.02)
+    assert rated["throughput"] == pytest.approx(4.0 * 128, rel=0.05)

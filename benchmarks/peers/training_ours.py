@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from cases import Case
+from training_cases import Case
 
 from aistack import catalog
 from aistack.errors import AistackError

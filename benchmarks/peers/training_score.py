@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cases import Case
+from training_cases import Case
 
 from aistack.evidence.statistics import Point, errors, ordering
 

@@ -11,10 +11,11 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from aistack import catalog
+from aistack.book.number import Number, fact
 from aistack.catalog import problems
 from aistack.catalog.architecture import ModelSpec
 from aistack.errors import BadInput
-from aistack.hardware.chip import Chip, chip
+from aistack.hardware.chip import PEAKS, Chip, chip
 from aistack.scenario import ServingScenario, TrainingScenario
 from aistack.scenario.serving import ServedPrecision
 
@@ -109,6 +110,23 @@ class Setting(BaseModel):
     def chip(self) -> Chip:
         """The accelerator as layer 1 prices kernels on it."""
         return chip(self.accelerator)
+
+    @property
+    def matrix_format(self) -> str:
+        """The 16-bit format that the accelerator multiplies matrices in; of one that has none, its widest."""
+        return next((name for name in ("bf16", "fp16") if name in self.chip.peak), next(iter(self.chip.peak)))
+
+    @property
+    def peak(self) -> Number:
+        """The accelerator's dense peak in that format."""
+        known = self.facts.peaks
+        return fact(self.accelerator, f"peaks.{next(each for each in PEAKS[self.matrix_format] if each in known)}", 3)
+
+    @property
+    def bandwidth(self) -> Number:
+        """Of the accelerator's memory; of one that keeps all data on the chip, of that."""
+        field = "memory_bandwidth" if self.facts.memory_bandwidth else "on_chip.bandwidth"
+        return fact(self.accelerator, field, 3)
 
     @property
     def facts(self) -> Accelerator:

@@ -10,7 +10,7 @@ from aistack.book.setting import Setting
 from aistack.book.table import Table
 from aistack.drawing import Figure
 from aistack.hardware import roofline
-from aistack.hardware.chip import ELEMENT_BYTES, Chip, chip
+from aistack.hardware.chip import ELEMENT_BYTES
 from aistack.hardware.figures import batch_roofline
 
 ROWS = (1, 4, 16, 64, 256, 1024, 4096)
@@ -19,15 +19,10 @@ COMPARED = ("a100-sxm4-80gb", "h100-sxm5", "b200-sxm", "mi300x", "tpu-v5p", "app
 MODEL = "Derived with aistack.hardware"
 
 
-def precision(on: Chip) -> str:
-    """The 16-bit format that the chip multiplies, or what it has instead."""
-    return next((name for name in ("bf16", "fp16") if name in on.peak), next(iter(on.peak)))
-
-
 def numbers(setting: Setting) -> dict[str, Number]:
     """For the setting's chip, and a feed-forward matrix of the setting's model."""
     on, spec = setting.chip, setting.spec
-    form = precision(on)
+    form = setting.matrix_format
     peak, bandwidth = on.rate(form), on.memory_bandwidth
     width = spec.hidden
     element = ELEMENT_BYTES[form]
@@ -36,8 +31,8 @@ def numbers(setting: Setting) -> dict[str, Number]:
     ridge = roofline.ridge(peak, bandwidth)
     one = roofline.estimate(flop, moved, peak, bandwidth)
     return {
-        "peak": Number(peak, "FLOP/s", "stated", f"catalog: {on.name}, dense {form}", basis="dense, per package"),
-        "bandwidth": Number(bandwidth, "B/s", "stated", f"catalog: {on.name}", basis="per package"),
+        "peak": setting.peak,
+        "bandwidth": setting.bandwidth,
         "ridge": Number(ridge, "FLOP/B", "derived", MODEL, formula="peak / memory bandwidth"),
         "width": Number(width, "", "stated", f"configuration of {spec.name}"),
         "element": Number(element, "B", "stated", f"the format {form}"),
@@ -54,14 +49,14 @@ def numbers(setting: Setting) -> dict[str, Number]:
 
 def words(setting: Setting) -> dict[str, object]:
     """The chip's name, and its 16-bit format."""
-    return {"chip": setting.facts.name, "form": precision(setting.chip), "model": setting.spec.name}
+    return {"chip": setting.facts.name, "form": setting.matrix_format, "model": setting.spec.name}
 
 
 def figures(setting: Setting) -> Mapping[str, Callable[[], Figure]]:
     """The roofline of the chip with products of more and more rows."""
     on = setting.chip
     width = setting.spec.hidden
-    return {"ridge": lambda: batch_roofline.draw(on, ROWS, 4 * width, width, precision(on))}
+    return {"ridge": lambda: batch_roofline.draw(on, ROWS, 4 * width, width, setting.matrix_format)}
 
 
 def tables(setting: Setting) -> Mapping[str, Callable[[], Table]]:
@@ -72,23 +67,20 @@ def tables(setting: Setting) -> Mapping[str, Callable[[], Table]]:
     }
 
 
-def _row(name: str) -> dict[str, Number | str]:
-    on = chip(name)
-    form = precision(on)
-    peak, bandwidth = on.rate(form), on.memory_bandwidth
+def _row(accelerator: str) -> dict[str, Number | str]:
+    one = Setting(accelerator=accelerator)
     return {
-        "chip": name,
-        "format": form,
-        "peak": Number(peak, "FLOP/s", "stated", "catalog", basis="dense"),
-        "memory bandwidth": Number(bandwidth, "B/s", "stated", "catalog"),
-        "ridge": Number(peak / bandwidth, "FLOP/B", "derived", MODEL, formula="peak / memory bandwidth"),
+        "chip": one.facts.name,
+        "format": one.matrix_format,
+        "peak": one.peak,
+        "memory bandwidth": one.bandwidth,
+        "ridge": Number(one.peak.value / one.bandwidth.value, "FLOP/B", "derived", MODEL, "peak / memory bandwidth"),
     }
 
 
 def demos(setting: Setting) -> Mapping[str, Demo]:
     """How many rows at once it takes to leave the slope."""
-    on = setting.chip
-    form = precision(on)
+    on, form = setting.chip, setting.matrix_format
     element, width = ELEMENT_BYTES[form], setting.spec.hidden
 
     def run(rows: int) -> Shown:

@@ -31,6 +31,7 @@ OPTIONS = {
         "--max-num-seqs",
         "--max-num-batched-tokens", "--no-enable-chunked-prefill", "--gpu-memory-utilization",
         "--enable-prefix-caching", "--speculative-config", "--host", "--port",
+        "--enable-lora", "--max-loras", "--max-lora-rank", "--max-cpu-loras", "--lora-modules",
     },
     "sglang": {
         "--model-path", "--served-model-name", "--tp-size", "--pp-size", "--dp-size", "--enable-dp-attention",
@@ -38,6 +39,7 @@ OPTIONS = {
         "--chunked-prefill-size", "--mem-fraction-static", "--enable-metrics", "--disable-radix-cache",
         "--speculative-algorithm", "--speculative-draft-model-path", "--speculative-num-steps",
         "--speculative-eagle-topk", "--speculative-num-draft-tokens", "--host", "--port",
+        "--enable-lora", "--max-loras-per-batch", "--max-lora-rank", "--lora-target-modules", "--lora-paths",
     },
     "tensorrt-llm": {
         "--tp_size", "--pp_size", "--ep_size", "--max_seq_len", "--max_batch_size", "--max_num_tokens",
@@ -131,6 +133,34 @@ def test_an_engine_is_told_what_it_knows(
         assert settings["enable_chunked_prefill"] == (answer.deployment.chunk > 0)
 
 
+@pytest.mark.parametrize("engine", list(OPTIONS))
+def test_an_engine_keeps_as_many_adapters_as_planned(
+    engine: str, plan: Make, words: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    answer = plan(adapters=500, adapter_rank=20, engine=engine)
+    folder, own = tmp_path / "out", tmp_path / "my adapters"
+    for name in ("first", "second one"):
+        (own / name).mkdir(parents=True)
+    launch.write_serving(answer, engine, folder)
+    told = words(folder / "serve.sh", ADAPTERS=str(own))
+    assert {word for word in told if word.startswith("--")} <= OPTIONS[engine]
+    values = dict(itertools.pairwise(told))
+    # as many as the plan's memory holds, of rank 20 beside seven matrices of 32 layers in 16 bits
+    each = 2 * 32 * 20 * (2 * (4096 + 4096) + 2 * (4096 + 1024) + 3 * (4096 + 14336))
+    held = sum(part.bytes for part in answer.memory if part.name == "adapters") / each
+    if engine == "tensorrt-llm":
+        found = yaml.safe_load((folder / "options.yaml").read_text())["lora_config"]
+        assert (found["max_loras"], found["max_lora_rank"], found["max_cpu_loras"]) == (round(held), 20, 500)
+        return
+    assert "--enable-lora" in told
+    assert int(values["--max-loras" if engine == "vllm" else "--max-loras-per-batch"]) == round(held) == held
+    assert values["--max-lora-rank"] == ("32" if engine == "vllm" else "20")
+    at = told.index("--lora-modules" if engine == "vllm" else "--lora-paths")
+    assert told[at + 1 : at + 3] == [f"first={own}/first", f"second one={own}/second one"]
+    without = words(folder / "serve.sh")
+    assert not {"--lora-modules", "--lora-paths"} & set(without)
+
+
 @pytest.mark.parametrize("engine", launch.SERVING_ENGINES)
 def test_files_parse(engine: str, plan: Make, tmp_path: Path) -> None:
     for path in launch.write_serving(plan(), engine, tmp_path):
@@ -172,6 +202,7 @@ def test_what_an_engine_cannot_do_is_refused_and_nothing_written(plan: Make, tmp
         ("sglang", {"kv_precision": "int8"}, "not int8"),
         ("tensorrt-llm", {"on": "8xmi300x"}, "NVIDIA's accelerators alone"),
         ("kubernetes", {"engine": "llama.cpp"}, "not llama.cpp"),
+        ("vllm", {"adapters": 2, "adapter_rank": 1024}, "ranks up to 512"),
         ("compose", {"on": "16xh100-sxm5", "replicas": 16, "tp": 1}, "one host"),
         ("vllm", {"on": "4xtpu-v5p", "tp": 1}, "Google"),
         ("vllm", {"on": "16xh100-sxm5", "tp": 8, "pp": 2}, "several hosts"),

@@ -20,6 +20,7 @@ import yaml
 from aistack import catalog
 from aistack.errors import BadInput, UnknownName
 from aistack.launch.program import RESOURCES, shell_words
+from aistack.scenario import serving_deployment
 from aistack.scenario.serving_answer import ServingAnswer
 
 PORT = 8000
@@ -86,6 +87,8 @@ class ServingProgram:
     """Configuration files beside the script."""
     note: str = ""
     """What the checkpoint must be, where the command line cannot say it."""
+    adapters: str = ""
+    """The option that names LoRA adapters and their folders, where the engine reads them at its start."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,11 @@ def memory_fraction(answer: ServingAnswer) -> float:
     return math.floor(100 * (1 - left / answer.capacity) + 1e-6) / 100
 
 
+def resident(answer: ServingAnswer) -> int:
+    """LoRA adapters that the plan keeps on the accelerators at once; 0 where none are served."""
+    return int(serving_deployment.priced(answer.scenario, answer.deployment).adapters)
+
+
 def start_seconds(answer: ServingAnswer) -> int:
     """How long a start may take: reading the weights from a slow disk, and capturing graphs."""
     weights = sum(part.bytes for part in answer.memory if part.name == "weights") * answer.accelerators_per_replica
@@ -210,6 +218,17 @@ def label(answer: ServingAnswer) -> str:
     return f"serve-{words or 'model'}"
 
 
+_ADAPTERS = """\
+# every folder in ADAPTERS is an adapter, and requests ask for it by the folder's name
+if [[ -n "${ADAPTERS:-}" ]]; then
+  arguments+=(OPTION)
+  for folder in "$ADAPTERS"/*/; do
+    arguments+=("$(basename "$folder")=${folder%/}")
+  done
+fi
+"""
+
+
 def script(answer: ServingAnswer, program: ServingProgram) -> str:
     """`serve.sh`: one replica on this machine, the one that `REPLICA` says."""
     each = answer.accelerators_per_replica
@@ -217,6 +236,7 @@ def script(answer: ServingAnswer, program: ServingProgram) -> str:
     visible = "HIP_VISIBLE_DEVICES" if hosts(answer).amd else "CUDA_VISIBLE_DEVICES"
     note = f"# {program.note}\n" if program.note else ""
     words = shell_words(program.options)
+    adapters = _ADAPTERS.replace("OPTION", program.adapters) if program.adapters else ""
     return f"""#!/usr/bin/env bash
 # {about(answer)}
 # {program.engine}. REPLICA=0 ./serve.sh, REPLICA=1 ./serve.sh, ...: each takes its own accelerators and port.
@@ -234,7 +254,7 @@ fi
 arguments=(
 {words}
 )
-exec {shlex.join(program.command)} "$MODEL" "${{arguments[@]}}" {host} "$HOST" {port} "$PORT"
+{adapters}exec {shlex.join(program.command)} "$MODEL" "${{arguments[@]}}" {host} "$HOST" {port} "$PORT"
 """
 
 

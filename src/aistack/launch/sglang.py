@@ -18,6 +18,7 @@ from aistack.launch.serving_program import (
     hosts,
     longest,
     repository,
+    resident,
     served_formats,
 )
 from aistack.scenario.serving_answer import ServingAnswer
@@ -58,6 +59,7 @@ def program(answer: ServingAnswer) -> ServingProgram:
         options=tuple(_options(answer, plan)),
         listen=("--host", "--port"),
         metrics=METRICS,
+        adapters="--lora-paths" if plan.adapters else "",
         note="" if FORMATS[plan.precision] else checkpoint(plan.precision),
     )
 
@@ -82,6 +84,9 @@ def _options(answer: ServingAnswer, plan: Deployment) -> Iterator[str]:
     yield "--enable-metrics"
     if not answer.scenario.cached:
         yield "--disable-radix-cache"
+    if plan.adapters is not None:
+        yield from ("--enable-lora", "--max-loras-per-batch", str(resident(answer)))
+        yield from ("--max-lora-rank", str(plan.adapters.rank), "--lora-target-modules", "all")
     if plan.speculative is not None:
         yield from _speculation(plan.speculative)
 

@@ -18,6 +18,7 @@ from aistack.launch.serving_program import (
     hosts,
     longest,
     per_group,
+    resident,
     served_formats,
 )
 from aistack.scenario.serving_answer import ServingAnswer
@@ -29,6 +30,8 @@ OPTIONS = "options.yaml"
 
 FORMATS = ("bf16", "fp16", "fp8", "fp8-block", "int8-weight", "int4", "nvfp4", "mxfp4")
 """All of them are read from the checkpoint."""
+LORA_TARGETS = ["attn_q", "attn_k", "attn_v", "attn_dense", "mlp_h_to_4h", "mlp_gate", "mlp_4h_to_h"]
+"""Its names of a layer's matrices."""
 CACHE = {"bf16": "auto", "fp16": "auto", "fp8": "fp8", "nvfp4": "nvfp4"}
 METRICS = Metrics(
     path="/prometheus/metrics",
@@ -91,6 +94,14 @@ def _settings(answer: ServingAnswer, plan: Deployment) -> dict[str, Any]:
     }
     if plan.data_parallel > 1:
         settings["enable_attention_dp"] = True
+    if plan.adapters is not None:
+        # requests bring an adapter's name and folder
+        settings["lora_config"] = {
+            "lora_target_modules": LORA_TARGETS,
+            "max_lora_rank": plan.adapters.rank,
+            "max_loras": resident(answer),
+            "max_cpu_loras": plan.adapters.count,
+        }
     if plan.speculative is not None:
         settings["speculative_config"] = _speculation(plan.speculative)
     return settings

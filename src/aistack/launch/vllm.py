@@ -20,6 +20,7 @@ from aistack.launch.serving_program import (
     memory_fraction,
     per_group,
     repository,
+    resident,
     served_formats,
 )
 from aistack.scenario.serving_answer import ServingAnswer
@@ -29,6 +30,8 @@ NAME = "vLLM 0.11"
 IMAGE = "vllm/vllm-openai:v0.11.0"
 IMAGE_AMD = "rocm/vllm:latest"
 
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""Of LoRA adapters, what it keeps room for."""
 CACHE = {"bf16": "auto", "fp16": "auto", "fp8": "fp8"}
 METRICS = Metrics(
     path="/metrics",
@@ -54,6 +57,7 @@ def program(answer: ServingAnswer) -> ServingProgram:
             plan.pipeline_parallel > 1 and plan.data_parallel > 1,
         "draft models came with a later version; take mtp or ngram.":
             plan.speculative is not None and plan.speculative.method == "draft",
+        f"its adapters have ranks up to {RANKS[-1]}.": plan.adapters is not None and plan.adapters.rank > RANKS[-1],
     })  # fmt: skip
     return ServingProgram(
         engine=NAME,
@@ -62,6 +66,7 @@ def program(answer: ServingAnswer) -> ServingProgram:
         options=tuple(_options(answer, plan)),
         listen=("--host", "--port"),
         metrics=METRICS,
+        adapters="--lora-modules" if plan.adapters else "",
         note="" if FORMATS[plan.precision] else checkpoint(plan.precision),
     )
 
@@ -88,6 +93,10 @@ def _options(answer: ServingAnswer, plan: Deployment) -> Iterator[str]:
     yield from ("--gpu-memory-utilization", f"{memory_fraction(answer):g}")
     if answer.scenario.cached:
         yield "--enable-prefix-caching"
+    if plan.adapters is not None:
+        rank = next(each for each in RANKS if each >= plan.adapters.rank)
+        yield from ("--enable-lora", "--max-loras", str(resident(answer)), "--max-lora-rank", str(rank))
+        yield from ("--max-cpu-loras", str(plan.adapters.count))
     if plan.speculative is not None:
         yield from ("--speculative-config", json.dumps(_speculation(plan.speculative)))
 

@@ -12,7 +12,7 @@ from aistack.cli.scenario_options import described, of
 from aistack.cli.serving_options import OPTIONS
 
 if TYPE_CHECKING:
-    from aistack.scenario import ServingAnswer, ServingScenario
+    from aistack.scenario import PoolsAnswer, ServingAnswer, ServingScenario
     from aistack.scenario.serving_search import ServingFound
 
 From = Annotated[
@@ -74,12 +74,54 @@ def serve(
             return _everywhere(typed, as_json, search or out is not None)
         given = serving_local.preset(typed)
     asked = of(stack.ServingScenario, from_, given)
+    if asked.apart:
+        return _apart(asked, search, as_json, out, launch)
     if search:
         return _search(asked, also or [], formats or [], as_json, out, launch)
     answer = stack.answer_serving(asked)
     _show(answer, as_json)
     _finish(answer, out, launch)
     return None
+
+
+def _apart(asked: ServingScenario, search: bool, as_json: bool, out: Path | None, launch: str | None) -> None:
+    """Pools that read prompts and decode apart."""
+    from aistack import scenario as stack
+    from aistack.cli import plan_text, serve_pools_text
+    from aistack.errors import BadInput
+    from aistack.scenario import pools_remedies
+
+    if search:
+        raise BadInput("A search finds pools by itself; leave out --prefill and --decode, or --search.")
+    answer = stack.answer_pools(asked)
+    if as_json:
+        _print_json(stack.to_json(answer))
+    else:
+        serve_pools_text.show(answer, plan_text.console())
+    if out is not None:
+        _write_pools(answer, out, launch)
+    pools_remedies.require_pools(answer)
+
+
+def _write_pools(answer: PoolsAnswer, folder: Path, engine: str | None) -> None:
+    """Write the answer, what its requests see, and what starts it into `folder`."""
+    from aistack import launch, scenario
+    from aistack.cli import plan_report, serve_pools_text
+    from aistack.errors import BadInput
+    from aistack.files import write_json
+    from aistack.scenario import pools, serving_play
+
+    about = serve_pools_text.subject(answer)
+    counts = answer.prefill.replicas, answer.decode.replicas
+    played = serving_play.play(pools.with_replicas(answer.scenario, counts))
+    try:
+        files = () if engine is None else launch.write_pools(answer, engine, folder)
+        write_json(folder / "answer.json", scenario.to_json(answer))
+        charts = plan_report.write_all(serving_play.draw(played), about, str(answer.decode.deployment), folder)
+        written = [*files, folder / "answer.json", *charts]
+    except OSError as error:
+        raise BadInput(f"Cannot write to {folder}: {error.strerror or error}.") from None
+    typer.echo(f"Written to {folder}: {', '.join(path.name for path in written)}", err=True)
 
 
 def _everywhere(given: dict[str, Any], as_json: bool, more: bool) -> None:
@@ -127,9 +169,8 @@ def write(answer: ServingAnswer, folder: Path, engine: str | None, found: Servin
 
     about = serving_charts.subject(answer)
     played = serving_play.play(answer.scenario.model_copy(update={"replicas": answer.replicas}))
-    figures = serving_charts.draw(answer) | serving_play.draw(played)
-    if found is not None:
-        figures |= serving_charts.draw_found(found, about, answer.scenario.tpot)
+    figures = {} if found is None else serving_charts.draw_found(found, answer.scenario)
+    figures |= serving_charts.draw(answer) | serving_play.draw(played)
     try:
         files = () if engine is None else launch.write_serving(answer, engine, folder)
         write_json(folder / "answer.json", scenario.to_json(answer))

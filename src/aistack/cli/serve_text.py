@@ -9,7 +9,7 @@ from rich.console import Console
 
 from aistack import catalog
 from aistack.cli.plan_text import amount, bar, cells, layer_of, listed, pairs, table, wrapped
-from aistack.scenario import ServingAnswer, Share
+from aistack.scenario import PoolsAnswer, ServingAnswer, Share
 from aistack.scenario.serving_answer import Goal, Latency
 from aistack.units import span, text
 
@@ -22,14 +22,14 @@ WORDS = {"ttft": "to first token", "tpot": "per output token", "latency": "whole
 def show(answer: ServingAnswer, out: Console) -> None:
     """Print an answer: headline, goals, where the two times go, memory, operation, cost, what limits it, sources."""
     _headline(answer, out)
-    _goals(answer, out)
-    _waterfall("where the time to first token goes", answer.ttft_waterfall, answer.ttft.mean, out)
-    _waterfall("where a token's time goes", answer.tpot_waterfall, answer.tpot.mean, out)
+    goals(answer, out)
+    waterfall("where the time to first token goes", answer.ttft_waterfall, answer.ttft.mean, out)
+    waterfall("where a token's time goes", answer.tpot_waterfall, answer.tpot.mean, out)
     _memory(answer, out)
     _operation(answer, out)
-    _cost(answer, out)
-    _offers(answer, out)
-    _elasticity(answer, out)
+    costs(answer, out)
+    offers(answer, out)
+    elasticity(answer, out)
     listed("Assumed", dict.fromkeys(answer.assumptions), out)
     listed("Fitted or measured elsewhere", answer.sources, out)
 
@@ -52,14 +52,14 @@ def _headline(answer: ServingAnswer, out: Console) -> None:
     copies = "1 replica" if answer.replicas == 1 else f"{answer.replicas:,} replicas"
     wrapped(f"{copies} of {answer.deployment}", out)
     shared = f", {asked.cached:.0%} of them cached" if asked.cached else ""
-    wrapped(f"prompts of {asked.prompt:,} tokens{shared}, answers of {asked.output:,}; {_load(answer)}", out)
+    wrapped(f"prompts of {asked.prompt:,} tokens{shared}, answers of {asked.output:,}; {load(answer)}", out)
     through = answer.throughput_interval
     pairs(
         [
-            ("first token", _latency(answer, answer.ttft)),
-            ("each token", f"{_latency(answer, answer.tpot)}; {text(1 / answer.tpot.mean, 'token/s')} for a user"
+            ("first token", latency(answer, answer.ttft)),
+            ("each token", f"{latency(answer, answer.tpot)}; {text(1 / answer.tpot.mean, 'token/s')} for a user"
                            if answer.tpot.mean else "an answer has one token"),
-            ("answer", _latency(answer, answer.latency)),
+            ("answer", latency(answer, answer.latency)),
             ("throughput", f"{text(answer.tokens_per_second, 'token/s')} out "
                            f"({span(through.low, through.high, 'token/s')} when full), "
                            f"{text(answer.tokens_per_second_per_accelerator, 'token/s')} an accelerator, "
@@ -74,7 +74,8 @@ def _headline(answer: ServingAnswer, out: Console) -> None:
     wrapped("intervals: eight of ten such predictions measured within them", out, style="dim")
 
 
-def _load(answer: ServingAnswer) -> str:
+def load(answer: ServingAnswer | PoolsAnswer) -> str:
+    """The load in words."""
     asked = answer.scenario
     if asked.concurrency is not None:
         return f"{asked.concurrency:,} clients, {text(answer.rate, 'request/s')}"
@@ -83,7 +84,8 @@ def _load(answer: ServingAnswer) -> str:
     return f"at most {text(answer.rate, 'request/s')}{' within the goals' if asked.goals else ''}"
 
 
-def _latency(answer: ServingAnswer, seen: Latency) -> str:
+def latency(answer: ServingAnswer | PoolsAnswer, seen: Latency) -> str:
+    """A time with its interval and its value at the percentile."""
     between = span(seen.interval.low, seen.interval.high, "s")
     return f"{text(seen.mean, 's')} ({between}), p{answer.scenario.percentile:g} {amount(seen.high, 's')}"
 
@@ -98,7 +100,8 @@ def _replicas(answer: ServingAnswer) -> str:
     return f"{answer.needed:,} needed{spares}, {room}{left}"
 
 
-def _goals(answer: ServingAnswer, out: Console) -> None:
+def goals(answer: ServingAnswer | PoolsAnswer, out: Console) -> None:
+    """Goals with what is reached."""
     if not answer.goals:
         return
     rows = table(("goals", "left"), ("asked", "right"), ("reached", "right"), ("at best", "right"), ("", "left"))
@@ -115,7 +118,8 @@ def _goals(answer: ServingAnswer, out: Console) -> None:
     out.print(rows)
 
 
-def _waterfall(heading: str, shares: Sequence[Share], whole: float, out: Console) -> None:
+def waterfall(heading: str, shares: Sequence[Share], whole: float, out: Console) -> None:
+    """Where a time goes."""
     if not whole > 0:
         return
     rows = table((heading, "left"), ("layer", "left"), ("time", "right"), ("share", "right"), ("", "left"))
@@ -156,7 +160,8 @@ def _operation(answer: ServingAnswer, out: Console) -> None:
     pairs(lines, out)
 
 
-def _cost(answer: ServingAnswer, out: Console) -> None:
+def costs(answer: ServingAnswer | PoolsAnswer, out: Console) -> None:
+    """What it costs."""
     cost = answer.cost
     lines = [
         ("tokens", f"{amount(cost.usd_per_million_input, 'USD')} a million in, "
@@ -182,13 +187,13 @@ def _payback(seconds: float) -> str:
     return f", which pays off after {text(seconds, 's')}" if math.isfinite(seconds) else ", which never pays off"
 
 
-def _offers(answer: ServingAnswer, out: Console) -> None:
-    offers = answer.cost.offers
-    if not offers:
+def offers(answer: ServingAnswer | PoolsAnswer, out: Console) -> None:
+    """What the market takes."""
+    if not answer.cost.offers:
         return
     rows = table(("the market's prices", "left"), ("of", "left"), ("a million in", "right"), ("out", "right"),
                  ("own is cheaper from", "right"))  # fmt: skip
-    for offer in offers[:5]:
+    for offer in answer.cost.offers[:5]:
         even = offer.break_even_rate
         rows.add_row(
             offer.provider[:30], offer.date, text(offer.usd_per_million_input, "USD"),
@@ -198,7 +203,8 @@ def _offers(answer: ServingAnswer, out: Console) -> None:
     out.print(rows)
 
 
-def _elasticity(answer: ServingAnswer, out: Console) -> None:
+def elasticity(answer: ServingAnswer | PoolsAnswer, out: Console) -> None:
+    """What one percent more of each resource is worth."""
     first, token, through = (answer.elasticity[name] for name in ("ttft", "tpot", "throughput"))
     rows = table(
         ("one percent more of", "left"), ("first token", "right"), ("a token", "right"), ("throughput", "right"),

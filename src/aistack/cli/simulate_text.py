@@ -22,8 +22,9 @@ NAMES = {
 def show(played: Played, out: Console) -> None:
     """Print the headline, every percentile, goals, and how busy the replicas were."""
     wrapped(played.subject, out, style="bold")
-    replicas = "1 replica" if played.replicas == 1 else f"{played.replicas:,} replicas"
-    wrapped(f"{replicas} of {played.deployment}", out)
+    if played.reader is not None:
+        wrapped(f"{_copies(played.readers)} of {played.reader} read prompts, their keys and values go to", out)
+    wrapped(f"{_copies(played.replicas)} of {played.deployment}", out)
     run = played.simulated
     pairs(
         [
@@ -56,6 +57,10 @@ def show(played: Played, out: Console) -> None:
     pairs(lines, out)
     wrapped(f"{len(run):,} requests simulated in {text(played.wall, 's')}, "
             f"{text(len(run) / played.wall, '1/s')}", out, style="dim")  # fmt: skip
+
+
+def _copies(count: int) -> str:
+    return "1 replica" if count == 1 else f"{count:,} replicas"
 
 
 def _mean(values: object) -> float:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from aistack.scenario.answer import Interval, MemoryPart, Share, TrainingAnswer
 from aistack.scenario.plain import to_json
+from aistack.scenario.pools_answer import PoolsAnswer
+from aistack.scenario.pools_respond import answer_pools
 from aistack.scenario.question import TrainingScenario, from_mapping, read
 from aistack.scenario.remedies import remedies
 from aistack.scenario.respond import answer
@@ -22,12 +24,14 @@ from aistack.scenario.serving_respond import answer_serving
 __all__ = [
     "Interval",
     "MemoryPart",
+    "PoolsAnswer",
     "ServingAnswer",
     "ServingScenario",
     "Share",
     "TrainingAnswer",
     "TrainingScenario",
     "answer",
+    "answer_pools",
     "answer_serving",
     "from_mapping",
     "read",

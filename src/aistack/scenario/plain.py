@@ -1,7 +1,8 @@
 """An answer as plain values, for JSON: what every face sends and writes.
 
-Names and units are those of `TrainingAnswer` and `ServingAnswer`: seconds, bytes, FLOP, joules, kilograms of CO2
-equivalent, litres, US dollars, and shares of one. What is not known (the cost where no price is) is null.
+Names and units are those of `TrainingAnswer`, `ServingAnswer` and `PoolsAnswer`: seconds, bytes, FLOP, joules,
+kilograms of CO2 equivalent, litres, US dollars, and shares of one. What is not known (the cost where no price is) is
+null.
 """
 
 from __future__ import annotations
@@ -12,18 +13,25 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from aistack.scenario.answer import TrainingAnswer
+from aistack.scenario.pools_answer import PoolsAnswer
 from aistack.scenario.serving_answer import ServingAnswer
 
 FOLLOWS = ("accelerators", "headroom", "memory_total", "fits", "meets", "binding", "bound")
 """What follows from the fields of a serving answer."""
 
 
-def to_json(answer: TrainingAnswer | ServingAnswer) -> dict[str, Any]:
+POOLS_FOLLOW = ("accelerators", "headroom", "meets", "binding", "bound")
+"""What follows from the fields of an answer of two pools."""
+
+
+def to_json(answer: TrainingAnswer | ServingAnswer | PoolsAnswer) -> dict[str, Any]:
     """The answer and what follows from it, in dictionaries, lists, text, numbers, true, false and null alone."""
-    if isinstance(answer, ServingAnswer):
-        follows = {name: values(getattr(answer, name)) for name in FOLLOWS}
+    if isinstance(answer, ServingAnswer | PoolsAnswer):
+        names = FOLLOWS if isinstance(answer, ServingAnswer) else POOLS_FOLLOW
+        follows = {name: values(getattr(answer, name)) for name in names}
         return {**_fields(answer), "scenario": answer.scenario.model_dump(mode="json"), **follows}
     run = answer.run and {
         **values(answer.run),
@@ -45,6 +53,8 @@ def _fields(value: Any) -> dict[str, Any]:
 
 def values(value: Any) -> Any:
     """Anything frozen as dictionaries, lists, text, numbers, true, false and null."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value):
         return _fields(value)
     if isinstance(value, Mapping):

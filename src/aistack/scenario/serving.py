@@ -8,7 +8,17 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from aistack import catalog, units
 from aistack.errors import BadInput
@@ -64,6 +74,11 @@ class Pool(BaseModel):
                 if len(both := [name for name in cls.names(field) if name in value]) > 1:
                     raise ValueError(f"{' and '.join(both)} are two names of one thing")
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        words = {"type": "string", "examples": ["tp=2 replicas=3"]}
+        return {"anyOf": [words, handler(schema)], "description": cls.__doc__}
 
     @classmethod
     def names(cls, field: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aistack.infrastructure.cluster import Cluster
@@ -42,6 +42,22 @@ class Goal:
         if self.name != "rate":
             return self.reached / self.asked
         return self.asked / self.reached if self.reached else math.inf
+
+
+def binding(goals: Sequence[Goal]) -> Goal | None:
+    """Of the goals that are missed, one that the plan cannot meet at all, else the rate, else the one missed by most;
+    where all are met, the one that is nearest to its limit; None without goals."""
+    missed = [goal for goal in goals if not goal.met]
+    beyond = [goal for goal in missed if goal.name != "rate" and goal.nearest > goal.asked]
+    rates = [goal for goal in missed if goal.name == "rate"]
+    return max(beyond or rates or missed or goals, key=lambda goal: goal.used, default=None)
+
+
+def bound(goal: Goal | None, elasticity: Mapping[str, Mapping[str, float]]) -> str:
+    """The resource that holds back most what binds: the goal that does, for a rate the throughput, else "tpot"."""
+    what = "tpot" if goal is None else {"rate": "throughput", "latency": "tpot"}.get(goal.name, goal.name)
+    among = elasticity[what]
+    return max(among, key=lambda name: among[name])
 
 
 @dataclass(frozen=True)
@@ -187,20 +203,13 @@ class ServingAnswer:
 
     @property
     def binding(self) -> Goal | None:
-        """Of the goals that are missed, one that this plan cannot meet at all, else the rate, else the one missed by
-        most; where all are met, the one that is nearest to its limit; None without goals."""
-        missed = [goal for goal in self.goals if not goal.met]
-        beyond = [goal for goal in missed if goal.name != "rate" and goal.nearest > goal.asked]
-        rates = [goal for goal in missed if goal.name == "rate"]
-        return max(beyond or rates or missed or self.goals, key=lambda goal: goal.used, default=None)
+        """See `binding`."""
+        return binding(self.goals)
 
     @property
     def bound(self) -> str:
-        """The resource that holds back most what binds: the goal that does, for a rate the throughput, else "tpot"."""
-        binding = self.binding
-        what = "tpot" if binding is None else {"rate": "throughput", "latency": "tpot"}.get(binding.name, binding.name)
-        among = self.elasticity[what]
-        return max(among, key=lambda name: among[name])
+        """See `bound`."""
+        return bound(self.binding, self.elasticity)
 
     @property
     def meets(self) -> bool:

@@ -59,6 +59,14 @@ def server(scenario: ServingScenario) -> Server:
     return smallest(scenario)
 
 
+def fitted(scenario: ServingScenario) -> Server:
+    """The same, which holds the weights and a request. Raises `DoesNotFit` where it does not, and what would."""
+    one = server(scenario)
+    if missing(scenario, one) > 0:
+        raise DoesNotFit(too_large(scenario, one))
+    return one
+
+
 def priced(scenario: ServingScenario, one: Deployment) -> Server:
     """The replica in a cluster of its own."""
     chips, _ = scenario.system

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,10 @@ import numpy as np
 from aistack import catalog
 from aistack.drawing import Figure
 from aistack.errors import BadInput
-from aistack.scenario import plain, traces
+from aistack.scenario import plain, pools, traces
 from aistack.scenario import serving_deployment as deployments
 from aistack.scenario.serving import ServingScenario
-from aistack.serving import capacity, requests
+from aistack.serving import capacity, disaggregated, requests, steady_pools
 from aistack.serving.deployment import Deployment
 from aistack.serving.figures import kv_occupancy, latency_distribution
 from aistack.serving.requests import Requests
@@ -36,6 +36,7 @@ class Played:
     scenario: ServingScenario
     deployment: Deployment
     replicas: int
+    """Of two pools those that decode, as is the deployment."""
     load: str
     """When requests came, in words."""
     simulated: Simulated
@@ -45,11 +46,14 @@ class Played:
     """Share of the requests that met all goals; None without goals."""
     wall: float
     """Seconds that the simulation took."""
+    reader: Deployment | None = None
+    """Of replicas that only read prompts."""
+    readers: int = 0
 
     @property
     def accelerators(self) -> int:
         """Of all replicas."""
-        return self.replicas * self.deployment.chips
+        return self.replicas * self.deployment.chips + (self.readers * self.reader.chips if self.reader else 0)
 
     @property
     def subject(self) -> str:
@@ -59,12 +63,12 @@ class Played:
 
 
 def recorded(name: str, count: int | None = None, prefix_cache: bool = False) -> Requests:
-    """The requests of a trace, the first `count` of them; with `prefix_cache` what a cache without limit holds of each.
+    """The requests of a trace, the first `count` of them; with `prefix_cache` engines keep what their prompts share.
 
     Raises `UnknownName`, and `BadInput` for a file that is no trace or that does not say what prompts share.
     """
     trace = traces.trace(name)
-    asked = trace.with_prefix_cache() if prefix_cache else trace.requests
+    asked = trace.sharing() if prefix_cache else trace.requests
     return asked if count is None else asked.take(np.arange(min(count, len(asked))))
 
 
@@ -86,33 +90,72 @@ def play(
     A rate makes recorded requests come faster or slower. Raises `DoesNotFit` where the model or a request finds no
     room, and `BadInput` for a deployment that cannot exist.
     """
-    server = deployments.server(scenario)
-    chips, _ = scenario.system
-    available = chips // server.deployments[0].chips
-    replicas = scenario.replicas or available
-    if replicas > available:
-        raise BadInput(f"{replicas:,} replicas do not fit on {scenario.on}; there is room for {available:,}.")
+    plan = _apart(scenario) if scenario.apart else _whole(scenario)
     if asked is None:
         rate = scenario.rate
         if rate is None and scenario.concurrency is None:
-            rate = BUSY * replicas * float(capacity.saturation(server, deployments.workload(scenario)))
+            rate = BUSY * plan.saturation
         asked, load = _made(scenario, rate, count or COUNT, seed)
     elif scenario.rate is not None:
         asked, load = asked.at_rate(scenario.rate), f"as recorded, at {scenario.rate:g}/s"
     else:
         load = f"as recorded, {asked.rate:.3g}/s"
     begun = time.perf_counter()
-    run = simulate(server, asked, replicas=replicas, routing=routing)
+    run = plan.run(asked, routing)
     wall = time.perf_counter() - begun
     return Played(
         scenario=scenario,
-        deployment=server.deployments[0],
-        replicas=replicas,
+        deployment=plan.deployment,
+        replicas=plan.replicas,
+        reader=plan.reader,
+        readers=plan.readers,
         load=load,
         simulated=run,
         seen={name: distribution(getattr(run, name)) for name in QUANTITIES},
         within=float(run.meets(deployments.goals(scenario)).mean()) if scenario.goals else None,
         wall=wall,
+    )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What requests are played on."""
+
+    deployment: Deployment
+    replicas: int
+    saturation: float
+    """Requests a second that it answers when it never pauses."""
+    run: Callable[[Requests, Routing], Simulated]
+    reader: Deployment | None = None
+    readers: int = 0
+
+
+def _whole(scenario: ServingScenario) -> _Plan:
+    """Replicas that do everything."""
+    server = deployments.server(scenario)
+    chips, _ = scenario.system
+    available = chips // server.deployments[0].chips
+    replicas = scenario.replicas or available
+    if replicas > available:
+        raise BadInput(f"{replicas:,} replicas do not fit on {scenario.on}; there is room for {available:,}.")
+    return _Plan(
+        deployment=server.deployments[0],
+        replicas=replicas,
+        saturation=replicas * float(capacity.saturation(server, deployments.workload(scenario))),
+        run=lambda asked, routing: simulate(server, asked, replicas=replicas, routing=routing),
+    )
+
+
+def _apart(scenario: ServingScenario) -> _Plan:
+    """Pools that read prompts and decode apart."""
+    both, _ = pools.pools(scenario)
+    return _Plan(
+        deployment=both.decode.deployments[0],
+        replicas=both.decode_replicas,
+        saturation=float(steady_pools.most(both, scenario.prompt, scenario.output, scenario.cached).min()),
+        run=lambda asked, routing: disaggregated.simulate(both, asked, routed=routing),
+        reader=both.prefill.deployments[0],
+        readers=both.prefill_replicas,
     )
 
 
@@ -133,6 +176,7 @@ def to_json(played: Played) -> dict[str, Any]:
         "scenario": played.scenario.model_dump(mode="json"),
         "deployment": plain.values(played.deployment),
         "replicas": played.replicas,
+        **({"reader": plain.values(played.reader), "readers": played.readers} if played.reader else {}),
         "accelerators": played.accelerators,
         "load": played.load,
         "requests": len(run),

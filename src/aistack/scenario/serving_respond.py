@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aistack.catalog.fitted import constants, fitted
-from aistack.errors import BadInput, DoesNotFit
+from aistack.errors import BadInput
 from aistack.infrastructure import checkpointing, reliability
 from aistack.scenario import serving_cost, serving_sensitivity
 from aistack.scenario import serving_deployment as deployments
@@ -69,10 +69,9 @@ def answer_serving(scenario: ServingScenario) -> ServingAnswer:
     Raises `DoesNotFit` where the weights and one request find no room, with what would make it fit, and `BadInput`
     for a deployment that cannot exist.
     """
-    server = deployments.server(scenario)
-    if deployments.missing(scenario, server) > 0:
-        raise DoesNotFit(deployments.too_large(scenario, server))
-    return answer_of(scenario, server)
+    if scenario.apart:
+        raise BadInput("A plan of pools that read prompts and decode apart has an answer of its own: answer_pools.")
+    return answer_of(scenario, deployments.fitted(scenario))
 
 
 def answer_of(scenario: ServingScenario, server: Server) -> ServingAnswer:
@@ -96,8 +95,8 @@ def answer_of(scenario: ServingScenario, server: Server) -> ServingAnswer:
     tpot = breakdown.tpot(server, max(seen.batch, 1.0), max(held, 1.0), seen.mean["tpot"])
     ttft = breakdown.ttft(server, new, scenario.prompt - new, seen.mean["ttft"])
     elasticity = serving_sensitivity.estimate(server, work, each)
-    day, standing, kept, assumed = _kept(scenario, server, load)
-    cost, paid = serving_cost.estimate(scenario, cluster, kept)
+    up = kept_up(scenario, server, load.replicas, load.rate, load.most)
+    cost, paid = serving_cost.estimate(scenario, cluster, _kept(scenario, server, load, up))
     reached = _goals(scenario, server, work, load)
     rate = load.rate
     return ServingAnswer(
@@ -111,27 +110,27 @@ def answer_of(scenario: ServingScenario, server: Server) -> ServingAnswer:
         rate=rate,
         most=load.most,
         concurrency=rate * seen.mean["latency"],
-        ttft=_latency(seen, "ttft", plan.engine),
-        tpot=_latency(seen, "tpot", plan.engine),
-        latency=_latency(seen, "latency", plan.engine),
+        ttft=latency(seen, "ttft", server),
+        tpot=latency(seen, "tpot", server),
+        latency=latency(seen, "latency", server),
         tokens_per_second=rate * scenario.output,
-        throughput_interval=_interval("throughput", rate * scenario.output, plan.engine),
+        throughput_interval=interval("throughput", rate * scenario.output, server),
         prompt_tokens_per_second=rate * scenario.prompt,
         tokens_per_second_per_accelerator=rate * scenario.output / (load.replicas * plan.chips),
         batch=seen.batch,
         utilisation=min(1.0, rate / load.replicas / load.saturation),
         kv_occupancy=seen.kv_occupancy,
         kv_capacity=float(server.kv_capacity),
-        ttft_waterfall=_shares(ttft, breakdown.TTFT),
-        tpot_waterfall=_shares(tpot, breakdown.TPOT),
-        memory=_memory(scenario, server, seen),
+        ttft_waterfall=shares(ttft, breakdown.TTFT),
+        tpot_waterfall=shares(tpot, breakdown.TPOT),
+        memory=memory(scenario, server, seen.kv_occupancy),
         capacity=server.chip.memory,
         goals=reached,
         elasticity=elasticity,
-        day=day,
-        standing=standing,
+        day=up.day,
+        standing=up.standing,
         cost=cost,
-        assumptions=(*server.chip.assumptions, *cluster.assumptions, *assumed, *paid),
+        assumptions=(*server.chip.assumptions, *cluster.assumptions, *up.assumptions, *paid),
         sources=(*calibration.sources(), f"reliability: {fitted('reliability').fitted_on}"),
     )
 
@@ -186,26 +185,28 @@ def _closed_loop(
     return Load(replicas, needed, rate, max(replicas * within, rate if needed else 0.0), full, seen, worst)
 
 
-def _interval(metric: calibration.Metric, value: float, engine: str) -> Interval:
-    low, high = calibration.interval(metric, engine)
+def interval(metric: calibration.Metric, value: float, server: Server) -> Interval:
+    """Between which eight of ten measurements of such a prediction lie."""
+    low, high = calibration.interval(metric, server.deployments.common.engine)
     return Interval(value * low, value * high)
 
 
-def _latency(seen: Seen, name: str, engine: str) -> Latency:
+def latency(seen: Seen, name: str, server: Server) -> Latency:
     """Of the whole answer most is tokens one after the other, so it misses as they do."""
     mean = seen.mean[name]
-    return Latency(mean, seen.high[name], _interval("ttft" if name == "ttft" else "tpot", mean, engine))
+    return Latency(mean, seen.high[name], interval("ttft" if name == "ttft" else "tpot", mean, server))
 
 
-def _shares(seconds: Mapping[str, float], layers: Mapping[str, str]) -> tuple[Share, ...]:
+def shares(seconds: Mapping[str, float], layers: Mapping[str, str]) -> tuple[Share, ...]:
+    """Named parts of a time with their layers, in order."""
     return tuple(Share(name, layers[name], seconds[name], ABOUT[name]) for name in layers)
 
 
-def _memory(scenario: ServingScenario, server: Server, seen: Seen) -> tuple[MemoryPart, ...]:
+def memory(scenario: ServingScenario, server: Server, occupancy: float) -> tuple[MemoryPart, ...]:
     """Of the fullest accelerator: what the engine takes, and of the cache what is in use, at least one request."""
     parts = {name: float(held) for name, held in server.memory().items()}
     request = float(replica_memory.per_token(server, scenario.context)) * scenario.context
-    used = max(parts["cache"] * seen.kv_occupancy, request)
+    used = max(parts["cache"] * occupancy, request)
     adapters = (MemoryPart("adapters", parts["adapters"]),) if parts["adapters"] else ()
     return (
         MemoryPart("weights", parts["weights"]),
@@ -233,8 +234,21 @@ def _goals(scenario: ServingScenario, server: Server, work: Workload, load: Load
     return tuple(found)
 
 
-def _kept(scenario: ServingScenario, server: Server, load: Load) -> tuple[Day, Standing, Kept, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Up:
     """What is kept up through the day and against failures, and what that assumes."""
+
+    day: Day
+    standing: Standing
+    mean: float
+    """Replicas on average over the day, spares not counted."""
+    mean_rate: float
+    """Requests a second, the day's mean."""
+    assumptions: tuple[str, ...]
+
+
+def kept_up(scenario: ServingScenario, server: Server, replicas: int, rate: float, most: float) -> Up:
+    """Of `replicas` that serve `rate` requests a second in the busiest hour and carry `most`."""
     plan = server.deployments[0]
     failing = reliability.estimate(plan.chips)
     between = float(failing.mean_time_between_failures)
@@ -242,11 +256,10 @@ def _kept(scenario: ServingScenario, server: Server, load: Load) -> tuple[Day, S
     known = constants("reliability")
     weights = float(server.memory()["weights"]) * plan.chips
     start = known["setup"]["all"] + weights / float(storage.read)  # type: ignore[arg-type]
-    up = autoscaling.spares(load.replicas, scenario.availability, between, known["downtime"]["all"] + start)
-    curve = autoscaling.daily_curve(load.rate, scenario.peak_to_mean)
-    each = max(load.most, load.rate) / load.replicas
-    scaled = autoscaling.follow(curve, each, start=start)
-    mean_rate = float(curve.mean())
+    repair = known["downtime"]["all"] + start
+    up = autoscaling.spares(replicas, scenario.availability, between, repair)
+    curve = autoscaling.daily_curve(rate, scenario.peak_to_mean)
+    scaled = autoscaling.follow(curve, max(most, rate) / replicas, start=start)
     day = Day(
         hours=tuple(map(float, curve)),
         replicas=tuple(map(int, scaled.replicas)),
@@ -257,19 +270,22 @@ def _kept(scenario: ServingScenario, server: Server, load: Load) -> tuple[Day, S
         replica_availability=up.replica,
         availability=up.enough,
         spares=up.spares,
-        failures_per_year=(load.replicas + up.spares) * _YEAR / between,
+        failures_per_year=(replicas + up.spares) * _YEAR / between,
     )
     # replicas that a concurrency or a fixed number keeps do not follow the rate
-    mean = scaled.mean if scenario.peak_to_mean > 1 else float(load.replicas)
+    mean = scaled.mean if scenario.peak_to_mean > 1 else float(replicas)
+    back = f"a replica that fails is back after {repair:.0f} s, on a host from a pool"
+    return Up(day, standing, mean, float(curve.mean()), (*storage.assumptions, back))
+
+
+def _kept(scenario: ServingScenario, server: Server, load: Load, up: Up) -> Kept:
+    """What is paid for."""
+    spares, each = up.standing.spares, server.deployments[0].chips
     prefill = float(server.prefill(scenario.prompt * (1 - scenario.cached), scenario.prompt * scenario.cached))
-    kept = Kept(
-        rate=mean_rate,
-        most=load.saturation * mean,
-        accelerators=(mean + up.spares) * plan.chips,
-        utilisation=min(1.0, mean_rate / (load.saturation * (mean + up.spares))),
+    return Kept(
+        rate=up.mean_rate,
+        most=load.saturation * up.mean,
+        accelerators=(up.mean + spares) * each,
+        utilisation=min(1.0, up.mean_rate / (load.saturation * (up.mean + spares))),
         prefill_share=min(1.0, prefill / float(server.groups) * load.saturation),
     )
-    return day, standing, kept, (
-        *storage.assumptions,
-        f"a replica that fails is back after {known['downtime']['all'] + start:.0f} s, on a host from a pool",
-    )  # fmt: skip

@@ -57,6 +57,8 @@ class PoolCapacity:
     tpot: float
     binding: Half
     """What keeps them from more."""
+    sends: bool
+    """Whether sending takes longer than reading, so that it bounds what is read."""
 
 
 def estimate(pools: Pools, work: Workload, goals: Goals) -> PoolCapacity:
@@ -69,9 +71,10 @@ def estimate(pools: Pools, work: Workload, goals: Goals) -> PoolCapacity:
         both = pools.prefill_replicas * float(read.rate), pools.decode_replicas * float(decode.rate)
         full = pools.prefill_replicas * float(read.most), pools.decode_replicas * float(decode.most)
         own = reading(pools.prefill, work.prompt, work.prefix_hit, sending)
-        first: Half = "transfer" if float(sending) > float(own.each) else "prefill"
+        sends = float(sending) > float(own.each)
+        first: Half = "transfer" if sends else "prefill"
         binding: Half = first if both[0] <= both[1] else "decode"
-        found.append(PoolCapacity(min(both), min(full), float(read.seconds), float(decode.seconds), binding))
+        found.append(PoolCapacity(min(both), min(full), float(read.seconds), float(decode.seconds), binding, sends))
     return max(found, key=lambda one: one.rate)
 
 

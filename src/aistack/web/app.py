@@ -25,7 +25,14 @@ from aistack import scenario as stack
 from aistack.catalog import models
 from aistack.catalog.registry import KINDS, kind
 from aistack.errors import AistackError, BadInput
-from aistack.scenario import ServingScenario, TrainingScenario, search, serving_remedies, serving_search
+from aistack.scenario import (
+    ServingScenario,
+    TrainingScenario,
+    pools_remedies,
+    search,
+    serving_remedies,
+    serving_search,
+)
 from aistack.web import openapi, page
 
 HERE = re.compile(rb"(127\.0\.0\.1|localhost)(:\d{1,5})?")
@@ -197,6 +204,10 @@ def _serving(values: Mapping[str, Any]) -> ServingScenario:
 
 
 def _serving_answer(asked: ServingScenario) -> dict[str, Any]:
+    if asked.apart:
+        pools = stack.answer_pools(asked)
+        found = stack.to_json(pools)
+        return found if pools.meets else {**found, "remedies": list(pools_remedies.pools_remedies(pools))}
     answer = stack.answer_serving(asked)
     found = stack.to_json(answer)
     return found if answer.meets else {**found, "remedies": list(serving_remedies.serving_remedies(answer))}

@@ -73,3 +73,21 @@ SERVING = {
     "remedies": "Where a goal is missed: what would meet it.",
 }
 """Of `ServingAnswer`."""
+
+POOLS = {
+    **{name: about for name, about in SERVING.items() if name in {
+        "scenario", "rate", "concurrency", "ttft", "latency", "tokens_per_second", "prompt_tokens_per_second",
+        "tokens_per_second_per_accelerator", "ttft_waterfall", "tpot_waterfall", "goals", "elasticity", "cost",
+        "assumptions", "sources", "accelerators", "meets", "binding", "bound", "remedies",
+    }},
+    "prefill": "The replicas that read prompts: how many, how one is divided, its memory, load and spares.",
+    "decode": "The replicas that decode, likewise.",
+    "transfer": "Keys and values on their way: bytes and seconds of a request, the link, its share of the first token.",
+    "most": "Requests a second that the pools carry within the goals.",
+    "tpot": "Seconds from one token to the next, of decoding alone.",
+    "throughput_interval": "The tokens' 80% interval when the pools are saturated.",
+    "binding_half": "What keeps the pools from carrying more: prefill, decode or transfer.",
+    "together": "What the same accelerators carry as replicas that do everything; null where none fits.",
+    "headroom": "Share of what the pools carry within the goals that is left.",
+}  # fmt: skip
+"""Of `PoolsAnswer`."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aistack import __version__
-from aistack.scenario import ServingAnswer, ServingScenario, TrainingAnswer, TrainingScenario, plain
+from aistack.scenario import PoolsAnswer, ServingAnswer, ServingScenario, TrainingAnswer, TrainingScenario, plain
 from aistack.scenario.asked import Asked
 from aistack.web import meanings
 
@@ -18,17 +18,19 @@ def document() -> dict[str, Any]:
         kind.model_json_schema(ref_template="#/components/schemas/{model}")
         for kind in (TrainingScenario, ServingScenario)
     )
+    pool = serving.pop("$defs")["Pool"]
     refused = _json("A value, a name or a plan is wrong; the message says which and what would be right.", _error())
     busy = _json("Another search is under way.", _error())
 
-    def answered(about: str, schema: str) -> dict[str, Any]:
-        return {"200": _json(about, {"$ref": f"#/components/schemas/{schema}"}), "422": refused}
+    def answered(about: str, *schemas: str) -> dict[str, Any]:
+        found = [{"$ref": f"#/components/schemas/{schema}"} for schema in schemas]
+        return {"200": _json(about, {"anyOf": found} if found[1:] else found[0]), "422": refused}
 
     def searched(about: str) -> dict[str, Any]:
         return {"200": _json(about, {"type": "object"}), "422": refused, "429": busy}
 
     trained = answered("The answer, also for a plan that does not fit: see `fits`.", "Answer")
-    served = answered("The answer, also for a plan that misses a goal: see `meets`.", "ServingAnswer")
+    served = answered("The answer, also for a plan that misses a goal: see `meets`.", "ServingAnswer", "PoolsAnswer")
     best = searched("The best plans in full, and the frontier of speed against memory.")
     frontier = searched("The best deployments in full, and the frontiers of throughput and cost against interactivity.")
     return {
@@ -71,7 +73,9 @@ def document() -> dict[str, Any]:
                 "Scenario": training,
                 "Answer": _answer(TrainingAnswer, ("memory_total", "fits"), meanings.TRAINING),
                 "ServingScenario": serving,
+                "Pool": pool,
                 "ServingAnswer": _answer(ServingAnswer, plain.FOLLOWS, meanings.SERVING),
+                "PoolsAnswer": _answer(PoolsAnswer, plain.POOLS_FOLLOW, meanings.POOLS),
             }
         },
     }

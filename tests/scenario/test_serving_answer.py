@@ -7,10 +7,12 @@ import math
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 from aistack.errors import DoesNotFit
 from aistack.scenario import ServingAnswer, ServingScenario, answer_serving, serving_charts, to_json
+from aistack.scenario.serving_deployment import server
 from aistack.scenario.serving_remedies import require, require_found
 from aistack.scenario.serving_search import ServingFound, search
 
@@ -179,13 +181,35 @@ def test_kinds_of_accelerators_side_by_side() -> None:
 
 def test_charts_say_what_the_answer_says() -> None:
     charts = serving_charts.draw(answer())
-    assert {"ttft", "tpot", "memory", "elasticity", "cost"} == set(charts)
+    assert {"ttft", "tpot", "memory", "batch", "roofline", "elasticity", "cost"} == set(charts)
+    assert all(charts[name].layer == "serving" for name in ("ttft", "tpot", "memory", "batch", "roofline", "cost"))
     assert len(charts["tpot"].table) == len(answer().tpot_waterfall)
     assert all(each.svg.startswith("<svg") for each in charts.values())
-    assert "tpot" not in serving_charts.draw(answer(output=1))
-    drawn = serving_charts.draw_found(found(), "Llama", 0.05)
+    assert not {"tpot", "batch"} & set(serving_charts.draw(answer(output=1)))
+    drawn = serving_charts.draw_found(found(), scenario())
     assert {"frontier", "frontier_per_dollar"} == set(drawn)
     assert all(each.svg.startswith("<svg") for each in drawn.values())
+
+
+def test_the_planned_batch_lies_on_the_curve_of_batches() -> None:
+    """The plan is played request by request, the curve is the closed form's."""
+    given = answer()
+    points = serving_charts.batches(given.scenario, server(given.scenario))
+    columns = np.array(points)
+    assert np.all(np.diff(columns[:, 0]) > 0) and np.all(np.diff(columns[:, 1]) > 0)
+    assert np.interp(given.batch, columns[:, 0], columns[:, 1]) == pytest.approx(given.tpot.mean, rel=0.1)
+    each = given.tokens_per_second / given.replicas
+    assert np.interp(given.batch, columns[:, 0], columns[:, 2]) == pytest.approx(each, rel=0.1)
+    # neither memory nor arithmetic alone takes longer than both with everything else
+    assert np.all(columns[:, 3:].max(axis=1) < columns[:, 1])
+    assert _sharing(points[0].memory, given) == pytest.approx(given.cluster.chips, rel=0.15)
+
+
+def _sharing(seconds: float, given: ServingAnswer) -> float:
+    """Accelerators whose memory's bandwidth reads the matrices in so many seconds: one sequence reads little else."""
+    spec = given.scenario.spec
+    size = {"fp8": 1.0, "bf16": 2.0}[given.scenario.precision] * (spec.parameters - 2 * spec.vocab * spec.hidden)
+    return size / 3.35e12 / seconds
 
 
 def test_one_user_of_llama_cpp_is_served_as_measured() -> None:

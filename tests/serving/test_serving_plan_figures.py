@@ -8,7 +8,7 @@ import pytest
 
 from aistack.drawing import Figure
 from aistack.drawing.theme import follow_scheme
-from aistack.serving.figures import batch_latency, serving_roofline
+from aistack.serving.figures import batch_latency, serving_frontier, serving_roofline
 from aistack.serving.figures.batch_latency import Point
 
 PEAKS, BANDWIDTH = {"fp8": 2e15, "bf16": 1e15}, 4e12
@@ -64,3 +64,13 @@ def test_the_roofline_says_what_each_phase_computes_on_a_byte() -> None:
     assert rows["Writing", "attention"]["of the time"] == "62.5%"
     for words in ("Reading", "Writing", "gate projection 71%", "fp8 2 PFLOP/s", "bf16 1 PFLOP/s", "memory 4 TB/s"):
         assert words in figure.svg
+
+
+def test_a_frontier_has_the_colours_of_the_theme_and_one_legend() -> None:
+    points = {
+        f"chip {number}": [(100.0 / scale, 50.0 * scale, f"TP {scale}") for scale in (1, 2, 4, 8)]
+        for number in range(1, 6)
+    }
+    figure = serving_frontier.draw(points, "a model", goal=20.0)
+    assert drawn(figure).startswith("At 20 tokens/s a user, 200 tokens a second")
+    assert figure.svg.count(">chip 3<") == 1, "a legend of colours and dashes at once"

@@ -159,7 +159,13 @@ def said(name: str, value: Any) -> str:
 def draw(found: Sequence[Answer]) -> Figure:
     """The chart of answers side by side."""
     shared, apart = told_apart(found)
-    columns = [", ".join(said(name, value) for name, value in own.items()) or "as it is" for own in apart]
+    columns = [
+        (", ".join(said(name, value) for name, value in own.items()) or "as it is")
+        + (": does not fit" if isinstance(answer, Unfit) else "")
+        for own, answer in zip(apart, found, strict=True)
+    ]
+    # money first, where it is known
+    drawn = sorted((each for each in quantities(found) if each.chart), key=lambda each: each.unit != "USD")
     measures = [
         comparison.Measure(
             each.chart,
@@ -169,8 +175,7 @@ def draw(found: Sequence[Answer]) -> Figure:
              for answer in found],
             bool(each.more_is_better),
         )
-        for each in quantities(found)
-        if each.chart
+        for each in drawn
     ]  # fmt: skip
     layer: Layer = "training" if isinstance(found[0], TrainingAnswer) else "serving"
     common = ", ".join(said(name, value) for name, value in shared.items())

@@ -38,17 +38,18 @@ def draw(answer: ServingAnswer) -> dict[str, Figure]:
     return dict(_each(answer))
 
 
-def draw_found(found: ServingFound, subject: str, tpot: float | None = None) -> dict[str, Figure]:
-    """The frontiers of a search, per accelerator and, where prices are known, per dollar. `tpot` is the goal, s."""
-    goal = None if tpot is None else 1 / tpot
+def draw_found(found: ServingFound, asked: ServingScenario) -> dict[str, Figure]:
+    """The frontiers of a search for what was `asked`, per accelerator and, where prices are known, per dollar."""
+    goal = None if asked.tpot is None else 1 / asked.tpot
+    about = f"{asked.spec.name}, prompts of {asked.prompt:,} tokens and answers of {asked.output:,}"
     priced = [option for option in found.options if option.tokens_per_dollar > 0]
     charts = {}
     if found.options:
         points = _points(found.options, "tokens_per_second_per_accelerator")
-        charts["frontier"] = serving_frontier.draw(points, subject, goal)
+        charts["frontier"] = serving_frontier.draw(points, about, goal)
     if priced:
         points = _points(priced, "tokens_per_dollar")
-        charts["frontier_per_dollar"] = serving_frontier.draw(points, subject, goal, per="dollar")
+        charts["frontier_per_dollar"] = serving_frontier.draw(points, about, goal, per="dollar")
     return charts
 
 
@@ -72,7 +73,7 @@ def _each(answer: ServingAnswer) -> Iterator[tuple[str, Figure]]:
             useful="what the datasheet asks for", layer="serving",
         )  # fmt: skip
     parts = [(part.name, part.bytes) for part in answer.memory if part.bytes > 0 and part.name != FREE]
-    yield "memory", memory_map.draw({str(answer.deployment): parts}, answer.capacity, about)
+    yield "memory", memory_map.draw({str(answer.deployment): parts}, answer.capacity, about, "serving")
     yield from _of_replica(answer, about)
     binding = answer.binding
     what = binding.name if binding is not None and binding.name in answer.elasticity else "tpot"

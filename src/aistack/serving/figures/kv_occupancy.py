@@ -32,7 +32,14 @@ def draw(simulated: Simulated, subject: str, engine: int = 0) -> Figure:
     unit, scale = next((unit, scale) for most, unit, scale in _SCALES if span >= most)
     for row in rows:
         row["at"] = row["seconds"] / scale
-    x = altair.X("at:Q", scale=altair.Scale(domain=[0, span / scale], nice=False), axis=altair.Axis(title=unit))
+
+    def x(title: str) -> altair.X:
+        scaled = altair.Scale(domain=[0, span / scale], nice=False)
+        return altair.X("at:Q", scale=scaled, axis=altair.Axis(title=title or None, format="~g", labelFlush=False))
+
+    def titled(words: str) -> altair.Title:
+        return altair.Title(words, anchor="start", frame="group", fontSize=12)
+
     values = altair.Chart(altair.Data(values=rows))
     preempted = int(simulated.preemptions.sum())
     full = seen.most_kv
@@ -47,15 +54,17 @@ def draw(simulated: Simulated, subject: str, engine: int = 0) -> Figure:
         axis=altair.Axis(title=None, tickCount=4),
     )
     cache = altair.layer(
-        values.mark_area(color=HUES["serving"], opacity=0.18).encode(x=x, y=share),
-        values.mark_line(color=HUES["serving"], strokeWidth=1.2).encode(x=x, y=share),
-    ).properties(width=_WIDE, height=_TALL, title="Keys and values, share of the cache")
-    decoding = [values.mark_line(color=HUES["serving"], strokeWidth=1.2).encode(x=x, y=batch)]
+        values.mark_area(color=HUES["serving"], opacity=0.18).encode(x=x(""), y=share),
+        values.mark_line(color=HUES["serving"], strokeWidth=1.2).encode(x=x(""), y=share),
+    ).properties(width=_WIDE, height=_TALL, title=titled("Keys and values, share of the cache"))
+    decoding = [values.mark_line(color=HUES["serving"], strokeWidth=1.2).encode(x=x(unit), y=batch)]
     if seen.batch.max() >= seen.max_batch:
         limit = altair.Chart(altair.Data(values=[{"at": 0.0, "batch": seen.max_batch, "words": "limit"}]))
         decoding.append(limit.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(y=batch))
-        decoding.append(limit.mark_text(color=INK, align="left", dx=4, dy=-7).encode(x=x, y=batch, text="words:N"))
-    sequences = altair.layer(*decoding).properties(width=_WIDE, height=_TALL, title="Sequences that decode")
+        decoding.append(
+            limit.mark_text(color=INK, align="left", dx=4, dy=-7).encode(x=x(unit), y=batch, text="words:N")
+        )
+    sequences = altair.layer(*decoding).properties(width=_WIDE, height=_TALL, title=titled("Sequences that decode"))
     of = "" if len(simulated.occupancy) == 1 else f", engine {engine + 1} of {len(simulated.occupancy)}"
     gone = f"; {preempted:,} preemptions" if preempted else ""
     return Figure(

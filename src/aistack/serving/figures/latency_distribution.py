@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from aistack.drawing import HUES, Figure
 from aistack.drawing.axes import log_axis
+from aistack.drawing.labels import width
 from aistack.drawing.theme import INK
 from aistack.serving.capacity import Goals
 from aistack.serving.simulation import Simulated, distribution
@@ -59,8 +62,11 @@ def draw(simulated: Simulated, subject: str, goals: Goals | None = None) -> Figu
             )
         for mark, down in zip(marks, (0, 9, -8), strict=True):
             dot = altair.Chart(altair.Data(values=[mark]))
-            # right of the curve where the panel has room, the tail's above it
-            left = down < 0 or math.log(mark["seconds"] / low) > 0.75 * math.log(high / low)
+            # right of the curve where the panel has room and no goal stands, the tail's above it
+            at = _WIDE * math.log(mark["seconds"] / low) / math.log(high / low)
+            ends_at = at + 10 + width(mark["words"])
+            line = _WIDE * math.log(goal / low) / math.log(high / low) if math.isfinite(goal) else math.inf
+            left = down < 0 or ends_at > _WIDE or at < line < ends_at
             layers.append(dot.mark_point(color=HUES["serving"]).encode(x=x, y=y))
             layers.append(
                 dot.mark_text(color=INK, align="right" if left else "left", dx=-7 if left else 7, dy=down).encode(
@@ -89,8 +95,12 @@ def draw(simulated: Simulated, subject: str, goals: Goals | None = None) -> Figu
 def _title(simulated: Simulated, usual: float, late: float, goals: Goals | None) -> str:
     if goals is not None:
         met = float(np.mean(simulated.meets(goals)))
-        return f"{met:.1%} of requests meet their goals; one in a hundred waits {text(late, 's', 2)} to start"
+        return f"{_percent(met)} of requests meet their goals; one in a hundred waits {text(late, 's', 2)} to start"
     return f"Half of the requests start within {text(usual, 's', 2)}, one in a hundred waits {text(late, 's', 2)}"
+
+
+def _percent(share: float) -> str:
+    return "All" if share == 1 else "None" if share == 0 else f"{share:.1%}"
 
 
 def _mark(values: Any, share: float) -> dict[str, Any]:
@@ -123,13 +133,23 @@ def _curve(values: Any) -> list[dict[str, float]]:
     ]
 
 
+_CLOCK = (
+    *(step * 10.0**power for power in range(-9, 1) for step in (1, 2, 5)),
+    10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 18000.0, 36000.0, 86400.0,
+)  # fmt: skip
+"""Times that people read: in powers of ten below a minute, in minutes and hours above."""
+
+
 def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Few enough that their labels have room beside one another."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1, 2, 5), (1, 3), (1,)):
-        ticks = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
-        if len(ticks) <= 4:
-            break
-    else:
-        ticks = ticks[:: math.ceil(len(ticks) / 4)]
-    return [(tick, text(tick, "s", 2)) for tick in ticks]
+    """As many as have room beside one another for their labels, evenly."""
+    ticks = [(tick, text(tick, "s", 2)) for tick in _CLOCK if low <= tick <= high]
+
+    def apart(chosen: Sequence[tuple[float, str]]) -> bool:
+        places = [math.log(tick / low) / math.log(high / low) * _WIDE for tick, _ in chosen]
+        wide = [width(words) for _, words in chosen]
+        return all(
+            after - before > (one + two) / 2 + 8
+            for (before, after), (one, two) in zip(itertools.pairwise(places), itertools.pairwise(wide), strict=True)
+        )
+
+    return next((ticks[::step] for step in range(1, len(ticks) + 1) if apart(ticks[::step])), ticks[:1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import string
 import textwrap
@@ -15,8 +16,9 @@ from aistack.drawing.theme import INK, MUTED, PAPER
 from aistack.units import text
 
 _WIDE, _TALL, _LINE = 440, 260, 16
-_NAMED = 5
-_SHADES = ("#8a4f7d", "#3f7f93", "#b0713a", "#5d7f3f", "#6f6f9f")
+_NAMED, _BETWEEN = 5, 8
+_STYLES = ((HUES["serving"], [1, 0]), (INK, [1, 0]), (MUTED, [1, 0]), (HUES["serving"], [4, 3]), (INK, [4, 3]))
+"""Colour and dashes of each kind of accelerator."""
 
 Point = tuple[float, float, str]
 """Tokens a second of one user, tokens a second of an accelerator (or tokens a dollar), the deployment in words."""
@@ -54,9 +56,8 @@ def draw(
     def chart(values: Sequence[dict[str, Any]]) -> altair.Chart:
         return altair.Chart(altair.Data(values=list(values)))
 
-    shades = {kind: _SHADES[number % len(_SHADES)] for number, kind in enumerate(frontiers)}
-    if len(frontiers) == 1:
-        shades = dict.fromkeys(frontiers, HUES["serving"])
+    styles = {kind: _STYLES[number % len(_STYLES)] for number, kind in enumerate(frontiers)}
+    legend = altair.Legend(title=None, orient="top", symbolType="stroke") if len(styles) > 1 else None
     rows = [
         {"user": user, "value": value, "kind": kind}
         for kind, points in frontiers.items()
@@ -64,8 +65,11 @@ def draw(
     ]
     colour = altair.Color(
         "kind:N",
-        scale=altair.Scale(domain=list(shades), range=list(shades.values())),
-        legend=altair.Legend(title=None, orient="top", symbolType="stroke") if len(shades) > 1 else None,
+        scale=altair.Scale(domain=list(styles), range=[shade for shade, _ in styles.values()]),
+        legend=legend,
+    )
+    dashes = altair.StrokeDash(
+        "kind:N", scale=altair.Scale(domain=list(styles), range=[dash for _, dash in styles.values()]), legend=legend
     )
     named = _spread(best)
     letters: list[dict[str, Any]] = [
@@ -76,10 +80,10 @@ def draw(
         [_pixels(user, value, ranges) for user, value, _ in named],
         [row["letter"] for row in letters],
         (_WIDE, _TALL),
-        taken=[_pixels(user, value, ranges) for user, value, _ in every],
+        taken=[_pixels(*at, ranges) for points in frontiers.values() for at in _along(sorted(points))],
     )
     layers = [
-        chart(rows).mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour),
+        chart(rows).mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=dashes),
         chart(rows).mark_point(stroke=PAPER, strokeWidth=1, size=40, filled=True, opacity=1).encode(
             x=x, y=y, color=colour
         ),
@@ -104,8 +108,8 @@ def draw(
         alt=f"Frontier of tokens per {per} against tokens a second of one user: "
         + "; ".join(f"{words}: {text(user, 'token/s')} a user, {text(value, unit)}" for user, value, words in named)
         + ".",
-        chart=altair.vconcat(drawing, _legend(letters, unit), spacing=12).resolve_scale(
-            x="independent", y="independent", color="independent"
+        chart=altair.vconcat(drawing, _legend(letters, unit, per), spacing=12).resolve_scale(
+            x="independent", y="independent", color="independent", strokeDash="independent"
         ),
         table=[
             {"accelerator": kind, "deployment": words, "tokens/s of a user": user, f"tokens per {per}": value}
@@ -115,13 +119,13 @@ def draw(
     )
 
 
-def _legend(letters: Sequence[Mapping[str, Any]], unit: str) -> Any:
+def _legend(letters: Sequence[Mapping[str, Any]], unit: str, per: str) -> Any:
     """What the letters stand for, below the drawing."""
     import altair
 
     key: list[dict[str, Any]] = []
     for row in letters:
-        heading = f"{text(row['user'], 'token/s')} a user, {text(row['value'], unit)}"
+        heading = f"{text(row['user'], 'token/s')} a user, {text(row['value'], unit)} per {per}"
         for number, words in enumerate([heading, *textwrap.wrap(row["words"], 90)]):
             key.append({"line": len(key) * _LINE, "letter": "" if number else row["letter"], "words": words})
     down = altair.Y("line:Q", scale=altair.Scale(domain=[len(key) * _LINE, -_LINE / 2], nice=False), axis=None)
@@ -177,6 +181,15 @@ def _pixels(user: float, value: float, ranges: Sequence[Sequence[float]]) -> tup
         return math.log(at / ends[0]) / math.log(ends[1] / ends[0])
 
     return share(user, ranges[0]) * _WIDE, (1 - share(value, ranges[1])) * _TALL
+
+
+def _along(points: Sequence[Point]) -> list[tuple[float, float]]:
+    """Places on the line through points, close enough that no label fits between."""
+    found = [(user, value) for user, value, _ in points]
+    for (user, value), (next_user, next_value) in itertools.pairwise(found[:]):
+        shares = [step / _BETWEEN for step in range(1, _BETWEEN)]
+        found += [(user * (next_user / user) ** at, value * (next_value / value) ** at) for at in shares]
+    return found
 
 
 def _spread(best: Sequence[Point]) -> list[Point]:

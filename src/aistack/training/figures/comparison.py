@@ -33,7 +33,7 @@ class Measure(NamedTuple):
     def words(self, value: float) -> str:
         """A value with its unit."""
         if not math.isfinite(value):
-            return "none"
+            return "unknown"
         return f"{value:.1%}" if self.unit == "%" else text(value, self.unit)
 
     @property
@@ -52,8 +52,9 @@ def draw(
 ) -> Figure:
     """Bars of each measure's values for the plans named by `columns`, the best in colour, with intervals as lines.
 
-    `competing` are the plans that may be the best (that fit, and meet their goals), `shared` says what all plans have
-    in common, `layer` whose they are. Measures without any value are left out.
+    Measures stand in the order of their weight: the title speaks of the first that tells plans apart. `competing` are
+    the plans that may be the best (that fit, and meet their goals), `shared` says what all plans have in common,
+    `layer` whose they are. Measures without any value are left out.
     """
     import altair
 
@@ -154,17 +155,12 @@ def _differs(measure: Measure, order: Sequence[int]) -> bool:
 
 
 def _title(measures: Sequence[Measure], columns: Sequence[str]) -> str:
-    """The best and the worst of the quantity in which they differ most."""
+    """The best and the worst of the first quantity in which plans differ."""
     apart = [measure for measure in measures if _differs(measure, measure.order)]
     if not apart:
         return f"The {len(columns)} plans do not differ in what is drawn"
-
-    def gain(measure: Measure) -> float:
-        first, last = (abs(measure.values[measure.order[at]]) for at in (0, -1))
-        return max(first, last) / max(min(first, last), 1e-300)
-
-    widest = max(apart, key=gain)
-    best, worst = widest.order[0], widest.order[-1]
-    ends = [widest.words(widest.values[place]) for place in (best, worst)]
-    named = f"{widest.name}: {ends[0]} with {columns[best]}, {ends[1]} with {columns[worst]}"
-    return named if len(named) <= _TITLE else f"{widest.name}: {ends[0]} at best, {ends[1]} at worst"
+    first = apart[0]
+    best, worst = first.order[0], first.order[-1]
+    ends = [first.words(first.values[place]) for place in (best, worst)]
+    named = f"{first.name}: {ends[0]} with {columns[best]}, {ends[1]} with {columns[worst]}"
+    return named if len(named) <= _TITLE else f"{first.name}: {ends[0]} at best, {ends[1]} at worst"

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aistack.drawing import HUES, Figure
+from aistack.drawing import HUES, Figure, Layer
 from aistack.drawing.labels import spread, width
 from aistack.drawing.theme import INK, MUTED, PAPER
 from aistack.units import text
@@ -19,8 +19,13 @@ _SHADES = (1.0, 0.5, 0.82, 0.32, 0.66, 0.2)
 """Opacities; neighbours differ clearly in either scheme."""
 
 
-def draw(plans: Mapping[str, Sequence[tuple[str, float]]], capacity: float, subject: str) -> Figure:
-    """A column a plan, its parts (name, bytes) stacked and named beside it, and a line at `capacity` bytes."""
+def draw(
+    plans: Mapping[str, Sequence[tuple[str, float]]], capacity: float, subject: str, layer: Layer = "training"
+) -> Figure:
+    """A column a plan, its parts (name, bytes) stacked and named beside it, and a line at `capacity` bytes.
+
+    `layer` is the one that the plans belong to.
+    """
     import altair
 
     totals = {plan: sum(size for _, size in parts) for plan, parts in plans.items()}
@@ -66,11 +71,11 @@ def draw(plans: Mapping[str, Sequence[tuple[str, float]]], capacity: float, subj
         return altair.Chart(altair.Data(values=values))
 
     return Figure(
-        layer="training",
+        layer=layer,
         title=_title(plans, totals, capacity),
         subtitle=f"{subject}: bytes of the accelerator that holds most, to scale; the line is what it has, "
         f"{text(capacity, 'B')}",
-        source="Derived: weights, gradients, optimiser states and activations as the plan divides them.",
+        source=f"Derived: {_listed(names)} as the plan divides them.",
         alt=" ".join(
             f"{plan}: {text(totals[plan], 'B')} of {text(capacity, 'B')}, "
             + ", ".join(labels[part] for part in parts)
@@ -79,7 +84,7 @@ def draw(plans: Mapping[str, Sequence[tuple[str, float]]], capacity: float, subj
         ),
         chart=altair.layer(
             chart(bars)
-            .mark_rect(color=HUES["training"], stroke=PAPER, strokeWidth=1)
+            .mark_rect(color=HUES[layer], stroke=PAPER, strokeWidth=1)
             .encode(x=x, x2="x2:Q", y=y, y2="y2:Q", opacity=altair.Opacity("shade:Q", scale=None)),
             chart(leads).mark_rule(color=MUTED, strokeWidth=0.75).encode(x=x, x2="x2:Q", y=y, y2="y2:Q"),
             chart(words).mark_text(align="left", color=INK).encode(x=x, y=y, text="words:N"),
@@ -92,6 +97,10 @@ def draw(plans: Mapping[str, Sequence[tuple[str, float]]], capacity: float, subj
             for name, size in parts
         ],
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
 def _title(plans: Mapping[str, Sequence[tuple[str, float]]], totals: Mapping[str, float], capacity: float) -> str:

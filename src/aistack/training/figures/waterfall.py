@@ -50,6 +50,10 @@ def draw(
     within = f", {span(low, high, 's')}" if interval else ""
     rows.append({"row": len(rows), "layer": "", "start": 0.0, "end": total, "words": f"the {of} {text(total, 's')}"})
     rows[-1]["words"] += within
+    beside = _WIDE - width(rows[-1]["words"]) - 12
+    if total / most * _WIDE < _WIDE - beside:
+        # words that do not fit inside the whole's bar need the room beside it
+        most = max(most, total * _WIDE / max(beside, _WIDE / 4))
     place = f"datum.row * {_ROW} + {_ROW / 2}"
     y = altair.Y("y:Q", scale=altair.Scale(domain=[_ROW * len(rows) + 8, 0], nice=False), axis=None)
     x = altair.X(

@@ -85,3 +85,21 @@ def test_wrong_questions(tmp_path: Path) -> None:
     one = tmp_path / "long.csv"
     one.write_text("arrival,prompt,output\n0,9000000,5\n")
     assert _simulate("--trace", str(one)).returncode == 3
+
+
+def test_a_trace_says_what_caches_of_several_sizes_find() -> None:
+    words = ("--trace", "mooncake-conversation", "--requests", "1500", "--precision", "fp8")
+    done = _simulate(*words)
+    assert done.returncode == 0 and all(len(line) <= 80 for line in done.stdout.splitlines())
+    assert "of the prompts' tokens were in the cache" in " ".join(done.stdout.split())
+    assert "no limit" in done.stdout and "closed form" in done.stdout
+    found = json.loads(_simulate(*words, "--json").stdout)
+    exact, closed = ([each[name] for each in found["hit_ratios"]] for name in ("exact", "closed"))
+    assert exact == sorted(exact) and exact[-1] > 0.2
+    assert closed == pytest.approx(exact, abs=0.02)
+    assert found["hit_ratios"][-1]["tokens"] is None
+    # two replicas in turn find less than one cache of their size that all requests share
+    assert 0 < found["cached"] < exact[2]
+    without = json.loads(_simulate(*words, "--no-prefix-cache", "--json").stdout)
+    assert without["cached"] == 0 and without["hit_ratios"] == []
+    assert without["seen"]["ttft"]["mean"] > found["seen"]["ttft"]["mean"]

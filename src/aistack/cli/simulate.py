@@ -33,8 +33,9 @@ def simulate(
         Literal["round-robin", "least-loaded"], typer.Option(help="Which replica a request goes to.")
     ] = "round-robin",
     prefix_cache: Annotated[
-        bool, typer.Option("--prefix-cache", help="Keep what a trace's prompts share, where it says what that is.")
-    ] = False,
+        bool | None,
+        typer.Option(help="Whether engines keep what a trace's prompts share; by default where it says what that is."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn at random.")] = 0,
     from_: From = None,
     as_json: Json = False,

@@ -50,17 +50,31 @@ def show(played: Played, out: Console) -> None:
         ("cache", f"{_mean(each.mean_kv for each in busy):.0%} full on average, "
                   f"{max(each.most_kv for each in busy):.0%} at most; {int(run.preemptions.sum()):,} preemptions"),
     ]  # fmt: skip
+    if run.cached.any():
+        lines.append(("found", f"{run.hit_ratio:.1%} of the prompts' tokens were in the cache"))
     if played.within is not None:
         asked = ", ".join(f"{name} {text(goal, 's')}" for name, goal in played.scenario.goals.items())
         lines.append(("goals", f"{played.within:.2%} of the requests met all of {asked}"))
     out.print()
     pairs(lines, out)
+    if played.hits:
+        _show_hits(played, out)
     wrapped(f"{len(run):,} requests simulated in {text(played.wall, 's')}, "
             f"{text(len(run) / played.wall, '1/s')}", out, style="dim")  # fmt: skip
 
 
 def _copies(count: int) -> str:
     return "1 replica" if count == 1 else f"{count:,} replicas"
+
+
+def _show_hits(played: Played, out: Console) -> None:
+    """What one cache of several sizes would find, beside what the replicas' own found."""
+    rows = table(("one cache for all requests, of", "left"), ("finds", "right"), ("closed form", "right"))
+    for each in played.hits:
+        size = "no limit" if math.isinf(each.tokens) else f"{text(each.tokens, 'token')}"
+        rows.add_row(size, f"{each.exact:.1%}", f"{each.closed:.1%}")
+    out.print()
+    out.print(rows)
 
 
 def _mean(values: object) -> float:

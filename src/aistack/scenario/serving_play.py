@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from aistack.errors import BadInput
 from aistack.scenario import plain, pools, traces
 from aistack.scenario import serving_deployment as deployments
 from aistack.scenario.serving import ServingScenario
-from aistack.serving import capacity, disaggregated, requests, steady_pools
+from aistack.serving import capacity, disaggregated, prefix_cache, requests, steady_pools
 from aistack.serving.deployment import Deployment
 from aistack.serving.figures import kv_occupancy, latency_distribution
 from aistack.serving.requests import Requests
@@ -25,8 +26,22 @@ from aistack.serving.simulation import Distribution, Simulated, distribution, si
 COUNT = 10_000
 """Requests that are made up where nobody says how many."""
 QUANTITIES = ("ttft", "tpot", "latency", "queueing")
+SIZES = (1 / 16, 1 / 4, 1.0, 4.0, math.inf)
+"""Of caches that are looked at beside the replicas' own, over what these hold together."""
 BUSY = 0.7
 """Share of what the replicas carry at which made-up requests come where no load is given."""
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What one cache that all requests share finds, were computing to take no time."""
+
+    tokens: float
+    """Its size."""
+    exact: float
+    """Share of the prompts' tokens, the least recently used blocks going first."""
+    closed: float
+    """The same in closed form, from the times between look-ups."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,8 @@ class Played:
     """Share of the requests that met all goals; None without goals."""
     wall: float
     """Seconds that the simulation took."""
+    hits: tuple[Hits, ...] = ()
+    """Of single caches of several sizes, where prompts share blocks; the last has no limit."""
     reader: Deployment | None = None
     """Of replicas that only read prompts."""
     readers: int = 0
@@ -62,13 +79,15 @@ class Played:
         return f"{self.scenario.spec.name} on {self.accelerators:,} x {chip}"
 
 
-def recorded(name: str, count: int | None = None, prefix_cache: bool = False) -> Requests:
-    """The requests of a trace, the first `count` of them; with `prefix_cache` engines keep what their prompts share.
+def recorded(name: str, count: int | None = None, prefix_cache: bool | None = None) -> Requests:
+    """The requests of a trace, the first `count` of them; with `prefix_cache` engines keep what their prompts share, by
+    default where the trace says what that is.
 
     Raises `UnknownName`, and `BadInput` for a file that is no trace or that does not say what prompts share.
     """
     trace = traces.trace(name)
-    asked = trace.sharing() if prefix_cache else trace.requests
+    keep = trace.blocks is not None if prefix_cache is None else prefix_cache
+    asked = trace.sharing() if keep else trace.requests
     return asked if count is None else asked.take(np.arange(min(count, len(asked))))
 
 
@@ -114,6 +133,7 @@ def play(
         seen={name: distribution(getattr(run, name)) for name in QUANTITIES},
         within=float(run.meets(deployments.goals(scenario)).mean()) if scenario.goals else None,
         wall=wall,
+        hits=_hits(asked, sum(each.kv_capacity for each in run.occupancy)) if asked.blocks else (),
     )
 
 
@@ -159,6 +179,18 @@ def _apart(scenario: ServingScenario) -> _Plan:
     )
 
 
+def _hits(asked: Requests, tokens: float) -> tuple[Hits, ...]:
+    sizes = [scale * tokens for scale in SIZES]
+    named, prompts = sum(map(len, asked.blocks)), asked.prompt.sum()
+    closed = prefix_cache.recent(asked.blocks, np.floor(np.array(sizes) / asked.block)) * named * asked.block / prompts
+    found = []
+    for size, share in zip(sizes, closed.tolist(), strict=True):
+        known = prefix_cache.estimate(asked.blocks, None if math.isinf(size) else int(size // asked.block))
+        held = np.minimum(known * asked.block, asked.prompt - 1)
+        found.append(Hits(size, float(held.sum() / prompts), share))
+    return tuple(found)
+
+
 def draw(played: Played) -> dict[str, Figure]:
     """The charts by file name."""
     about = f"{played.subject}, {played.load}"
@@ -185,6 +217,8 @@ def to_json(played: Played) -> dict[str, Any]:
         "seen": plain.values(played.seen),
         "within_goals": played.within,
         "preemptions": int(run.preemptions.sum()),
+        "cached": run.hit_ratio,
+        "hit_ratios": plain.values(played.hits),
         "engines": [
             {
                 "utilisation": each.utilisation,

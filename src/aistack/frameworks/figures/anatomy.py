@@ -19,8 +19,11 @@ _LEAST = 14.0
 """Pixels of a piece that still gets its words."""
 
 
-def draw(organs: Sequence[Organ], spec: ModelSpec, seq_len: int) -> Figure:
-    """A token's way, and beside it two columns to scale: parameters, and FLOP of a token in a forward pass."""
+def draw(organs: Sequence[Organ], spec: ModelSpec, seq_len: int, name: str = "") -> Figure:
+    """A token's way, and beside it two columns to scale: parameters, and FLOP of a token in a forward pass.
+
+    `name` is what people call the model, by default the name of its `spec`.
+    """
     parameters = sum(organ.parameters for organ in organs)
     flop = sum(organ.flop for organ in organs)
     heaviest = max(organs, key=lambda organ: organ.parameters)
@@ -28,7 +31,7 @@ def draw(organs: Sequence[Organ], spec: ModelSpec, seq_len: int) -> Figure:
     mixing = sum(organ.flop for organ in organs if organ.name == "mixing") / flop
     return Figure(
         layer="frameworks",
-        title=f"The {_noun(heaviest.name, spec)} {_verb(heaviest.name, spec, 'hold')} {held:.0%} of {spec.name}'s "
+        title=f"The {_noun(heaviest.name, spec)} {_verb(heaviest.name, spec, 'hold')} {held:.0%} of {name or spec.name}'s "
         f"parameters and {_verb(heaviest.name, spec, 'do')} {done:.0%} of its work",
         subtitle=f"One token's way through {spec.layers} layers, and the model's parts to scale, at {seq_len:,} tokens "
         "of context",

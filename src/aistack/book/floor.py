@@ -23,6 +23,8 @@ class Room:
     """A few words; a line break starts a new line, and three lines have room."""
     number: Number | None = None
     """What it comes to under the reader's scenario."""
+    means: str = ""
+    """What the number is of, in two or three words."""
 
 
 def draw(
@@ -30,7 +32,8 @@ def draw(
 ) -> Figure:
     """The rooms from left to right, each handing on to the next; `below` and `above` are what crosses the floors."""
     told = "; ".join(
-        f"{room.name}: {' '.join(room.about.split())}" + (f", {room.number.plain}" if room.number else "")
+        f"{room.name}: {' '.join(room.about.split())}"
+        + (f", {room.number.plain} {room.means}".rstrip() if room.number else "")
         for room in rooms
     )
     return Figure(
@@ -45,7 +48,7 @@ def draw(
             {
                 "room": room.name,
                 "what": " ".join(room.about.split()),
-                "comes to": room.number.plain if room.number else "",
+                "comes to": f"{room.number.plain} {room.means}".rstrip() if room.number else "",
             }
             for room in rooms
         ],
@@ -63,7 +66,8 @@ def _shapes(layer: Layer, rooms: Sequence[Room], below: Sequence[str], above: Se
         yield d.text(x + 10, _TOP + 24, room.name, bold=True, size=13)
         yield d.text(x + 10, _TOP + 46, room.about, "muted", size=11)
         if room.number:
-            yield d.text(x + 10, floor - 16, room.number.plain, layer, size=15, bold=True)
+            yield d.text(x + 10, floor - 30, room.number.plain, layer, size=15, bold=True)
+            yield d.text(x + 10, floor - 13, room.means, "muted", size=11)
         if place:
             yield d.arrow(x - _GAP + 3, _TOP + _TALL / 2, x - 3, _TOP + _TALL / 2, layer)
     yield from _crossing(above, _TOP - 18, _TOP - 38, 14)

@@ -31,8 +31,8 @@ def draw(organs: Sequence[Organ], spec: ModelSpec, seq_len: int, name: str = "")
     mixing = sum(organ.flop for organ in organs if organ.name == "mixing") / flop
     return Figure(
         layer="frameworks",
-        title=f"The {_noun(heaviest.name, spec)} {_verb(heaviest.name, spec, 'hold')} {held:.0%} of {name or spec.name}'s "
-        f"parameters and {_verb(heaviest.name, spec, 'do')} {done:.0%} of its work",
+        title=f"The {_noun(heaviest.name, spec)} {_verb(heaviest.name, spec, 'hold')} {held:.0%} of "
+        f"{name or spec.name}'s parameters and {_verb(heaviest.name, spec, 'do')} {done:.0%} of its work",
         subtitle=f"One token's way through {spec.layers} layers, and the model's parts to scale, at {seq_len:,} tokens "
         "of context",
         source="Derived: parameters and operations counted by aistack.frameworks from the model's published "

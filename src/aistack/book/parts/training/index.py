@@ -29,10 +29,12 @@ def figures(setting: Setting) -> Mapping[str, Callable[[], Figure]]:
 def _floor(setting: Setting) -> Figure:
     found, said = step.numbers(setting), step.words(setting)
     rooms = (
-        Room("Model", "parameters and\noperations of a token", found["parameters"]),
-        Room("Plan", "who holds what,\nwho waits for whom", found["needed"]),
-        Room("Step", "forward, backward,\nupdate", found["mfu"] if said["fits"] else None),
-        Room("Run", "steps, failures,\ncheckpoints, price", found.get("days") if said["fits"] else None),
+        Room("Model", "what a token meets\non its way", found["trained"], "to train on a token"),
+        Room("Plan", "who holds what,\nwho waits for whom", found["needed"], "an accelerator"),
+        Room("Step", "forward, backward,\nupdate", found["mfu"] if said["fits"] else None, "of the peak"),
+        Room(
+            "Run", "steps, failures,\ncheckpoints, price", found.get("days") if said["fits"] else None, "on the clock"
+        ),
     )
     return draw(
         "training",

@@ -48,7 +48,7 @@ def numbers(setting: Setting) -> dict[str, Number]:
     trained = flops_per_token(spec, seq, "causal")
     active, parameters = spec.active_parameters, spec.parameters
     step = planned(setting)
-    peak = setting.chip.rate(step.scenario.precision) * setting.count
+    peak = float(setting.chip.rate(step.scenario.precision)) * setting.count
     at_peak = setting.tokens * 6 * active / peak
     state = sum(each for each, _ in STATES.values())
     room = step.capacity

@@ -21,7 +21,7 @@ from typing import Any
 
 from aistack import files
 from aistack.book import outputs
-from aistack.book.directives.block import read
+from aistack.book.directives.block import read, share
 from aistack.book.directives.exercises import parts
 from aistack.book.outputs import Output
 from aistack.book.page import Page
@@ -82,7 +82,7 @@ def runs(page: Page) -> list[Run]:
     found: list[Run] = []
     for block, line in _blocks(page, "code"):
         if block.options.get("mode", "run") == "run":
-            name, tolerance = block.options.get("name", ""), float(block.options.get("tolerance", 0))
+            name, tolerance = block.options.get("name", ""), share(block, "tolerance", 0.0)
             if any(each.name == name for each in found):
                 raise BadInput(f"{page.at(line)}: there is another block of code named {name!r} on this page.")
             found.append(Run(name, line, block.body, block.options.get("output-of", ""), tolerance))

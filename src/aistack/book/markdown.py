@@ -121,10 +121,11 @@ class _Html(RendererHTML):
             info, body = f"{{code}} {info or 'text'}", f":mode: shown\n{body}"
             # the option's line is not in the file
             draft.line -= 1
+        line = draft.line
         try:
-            return directives.render(draft, info, body, draft.line)
+            return directives.render(draft, info, body, line)
         except AistackError as error:
-            raise draft.wrong(error) from None
+            raise draft.wrong(error, line) from None
 
     colon_fence = fence
 
@@ -154,8 +155,12 @@ class _Html(RendererHTML):
         return "</table></div>\n"
 
     def th_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
-        """A head of a column."""
-        return f'<th scope="col"{_class(tokens[idx])}>'
+        """A head of a column; an empty one heads nothing."""
+        return f'<th scope="col"{_class(tokens[idx])}>' if tokens[idx + 1].content.strip() else "<td>"
+
+    def th_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """The end of `th_open`."""
+        return "</th>" if tokens[idx - 1].content.strip() else "</td>"
 
     def td_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """A cell; columns that are aligned to the right hold numbers."""

@@ -24,6 +24,9 @@ _MARKS: dict[str, Mark] = {
     "assumed": "assumed",
 }
 
+_WORDS = {"million": 1e6, "billion": 1e9, "trillion": 1e12}
+"""The words of `units.count`."""
+
 
 @dataclass(frozen=True)
 class Number:
@@ -74,9 +77,10 @@ class Number:
             return self.value, self.unit
         printed = self.plain.partition(" ")[2]
         try:
-            return self.value / units.scale_of(printed)[0], printed
+            scale = _WORDS.get(printed.partition(" ")[0]) or units.scale_of(printed)[0]
         except BadInput:
-            return self.value, printed
+            scale = 1.0
+        return self.value / scale, printed
 
     @property
     def tex(self) -> str:
@@ -153,6 +157,4 @@ def _text(value: float, unit: str, digits: int) -> str:
         units.scale_of(unit)
     except BadInput:
         return f"{units.count(value, digits)} {unit}"
-    if not unit and value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return units.text(value, unit, digits)
+    return units.text(value, unit, digits) if unit else units.count(value, digits)

@@ -121,7 +121,8 @@ class Page:
 
     def at(self, line: int) -> str:
         """A line of the file, for messages: "parts/hardware/memory.md:12"."""
-        return f"{self.path.relative_to(PARTS.parent)}:{line}"
+        home = PARTS.parent
+        return f"{self.path.relative_to(home) if self.path.is_relative_to(home) else self.path}:{line}"
 
 
 @functools.cache

@@ -184,6 +184,7 @@ PRESETS: Mapping[str, Setting] = MappingProxyType(
             batch=2048,
             tensor_parallel=8,
             pipeline_parallel=16,
+            precision="fp8",
         ),
         "serve-70b": Setting(job="serve", model="llama-3.3-70b", accelerator="h100-sxm5", count=8),
         "8b-on-a-laptop": Setting(

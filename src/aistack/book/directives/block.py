@@ -87,3 +87,15 @@ def need(block: Block, option: str) -> str:
     if not block.options.get(option):
         raise BadInput(f"{{{block.name}}} {block.argument} needs :{option}:")
     return block.options[option]
+
+
+def share(block: Block, option: str, default: float) -> float:
+    """An option that is a share, such as a tolerance of 0.02."""
+    text = block.options.get(option, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise BadInput(f":{option}: {text} of {{{block.name}}} is no share such as 0.02")
+    return value

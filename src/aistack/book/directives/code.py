@@ -6,7 +6,7 @@ import ast
 import html
 import textwrap
 
-from aistack.book.directives.block import Block, directive
+from aistack.book.directives.block import Block, directive, share
 from aistack.book.draft import Draft
 from aistack.errors import BadInput, UnknownName
 
@@ -41,6 +41,7 @@ def code(draft: Draft, block: Block) -> str:
         return box("shown", f"{named}, not run" if block.argument == "python" else named, body, block.argument)
     if block.argument != "python" or not block.options.get("name"):
         raise BadInput("code that is run is Python and needs a :name:, by which its output is kept")
+    share(block, "tolerance", 0.0)
     output = stored(draft.page).get(block.options["name"])
     if output is None or not output.text:
         return box("run", _RUN, body)

@@ -6,7 +6,7 @@ import html
 import re
 from dataclasses import dataclass
 
-from aistack.book.directives.block import Block, directive, need
+from aistack.book.directives.block import Block, directive, need, share
 from aistack.book.directives.code import box, check_syntax
 from aistack.book.draft import Draft
 from aistack.errors import BadInput, UnknownName
@@ -58,7 +58,7 @@ def exercise(draft: Draft, block: Block) -> str:
         raise BadInput(f"the exercise {block.argument} needs either :answer: or a {{starter}}")
     task = draft.blocks(made.task, block.body_line)
     if answer:
-        attributes, field = _answer(draft, answer, block.options.get("tolerance", "0.02")), '<div class="answer"></div>'
+        attributes, field = _answer(draft, answer, share(block, "tolerance", 0.02)), '<div class="answer"></div>'
         line = block.body_line + block.body[: block.body.index("{solution}")].count("\n") + 1
         solution = draft.blocks(made.solution, line)
     else:
@@ -73,15 +73,11 @@ def exercise(draft: Draft, block: Block) -> str:
     )
 
 
-def _answer(draft: Draft, name: str, tolerance: str) -> str:
+def _answer(draft: Draft, name: str, tolerance: float) -> str:
     numbers = draft.page.numbers(draft.setting)
     if name not in numbers:
         raise UnknownName("number of the page's module", name, numbers)
     number = numbers[name]
-    try:
-        allowed = float(tolerance)
-    except ValueError:
-        raise BadInput(f"the tolerance {tolerance!r} is not a number such as 0.02") from None
     value, unit = number.typed
-    data = {"answer": f"{value:.10g}", "unit": unit, "tolerance": f"{allowed:g}"}
+    data = {"answer": f"{value:.10g}", "unit": unit, "tolerance": f"{tolerance:g}"}
     return "".join(f' data-{key}="{html.escape(value, quote=True)}"' for key, value in data.items())

@@ -1,0 +1,169 @@
+"""Markdown, roles and directives: what they become, and what is said of those that are wrong."""
+
+import re
+from pathlib import Path
+
+import pytest
+from writing import RIDGE, Write
+
+from aistack.book.demo import Control, Demo, Shown
+from aistack.book.draft import Draft
+from aistack.book.number import Number
+from aistack.book.render import compose
+from aistack.book.setting import PRESETS, Setting
+from aistack.book.table import Table
+from aistack.drawing import Figure
+from aistack.errors import BadInput
+
+NUMBERS = {"ridge": RIDGE, "half": Number(147.6, "rows", "derived", "a test")}
+GUIDE = Path(__file__).parent.parent.parent / "docs/book.md"
+
+
+def _figure() -> Figure:
+    import altair
+
+    chart = altair.Chart(altair.Data(values=[{"x": 1, "y": 2}])).mark_point().encode(x="x:Q", y="y:Q")
+    return Figure("hardware", "A finding", "What is drawn", "A source", "A point", chart, [{"x": 1, "y": 2}])
+
+
+MODULE = {
+    "numbers": NUMBERS,
+    "figures": {"ridge": _figure},
+    "tables": {"ridges": lambda: Table("A finding", "A source", [{"chip": "one", "ridge": RIDGE}])},
+    "demos": {"rows": Demo("Rows", (Control("m", "Rows", (1, 2), 1),), lambda m: Shown({"ridge": RIDGE}))},
+}
+
+
+def _html(write: Write, body: str, setting: Setting | None = None, live: bool = False) -> str:
+    return compose(write(body, **MODULE), setting or Setting(), live=live)[1]
+
+
+def _draft(write: Write, body: str) -> Draft:
+    return compose(write(body, **MODULE), Setting())[0]
+
+
+def test_the_authors_guide_shows_what_works(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every directive of the guide's example is rendered as it stands there."""
+    from aistack.book import predictions
+    from aistack.book.directives import DIRECTIVES, future
+
+    one = predictions.Prediction.model_validate(
+        {
+            "layer": "hardware", "statement": "It ships.", "probability": 0.5, "made": "2026-11-22",
+            "resolves": "2028-01-01", "criterion": "c", "evidence": "e", "base_rate": "b", "against": "a",
+            "sources": ["williams2009roofline"],
+        }
+    )  # fmt: skip
+    monkeypatch.setattr(future, "prediction", lambda key: one)
+    example = re.search(r"^````text\n(.*?)^````$", GUIDE.read_text(encoding="utf-8"), re.M | re.S)
+    assert example is not None
+    shown = _html(write, example[1])
+    assert {*DIRECTIVES} <= {*re.findall(r"\{([a-z]+)\}", example[1])}
+    for piece in ('id="fig-ridge"', 'id="tab-ridges"', 'id="demo-rows"', 'id="eq-roofline"', 'class="takeaways"',
+                  "admonition-definition", "code-run", "code-shown", 'id="ex-half"', 'data-answer="147.6"', 'data-unit="rows"',
+                  "code-starter", 'class="research"', 'id="prediction-hbm5-in-products"'):  # fmt: skip
+        assert piece in shown, piece
+    assert "{{" not in shown
+
+
+def test_every_role_of_the_guide_is_there() -> None:
+    from aistack.book.roles import ROLES
+
+    assert {*re.findall(r"`` \{([a-z:]+)\}`", GUIDE.read_text(encoding="utf-8"))} == {*ROLES}
+
+
+def test_numbers_stand_where_they_are_put(write: Write) -> None:
+    shown = _html(write, "## The ridge is {{ ridge }}\n\nIt is **{{ ridge }}**, $x = {{ ridge }}$, `{{ ridge }}`.\n")
+    assert shown.count('data-name="ridge"') == 2
+    assert "<code>295 FLOP/B</code>" in shown
+    assert r"x = 295\ \text{FLOP/B}" in shown
+    assert 'id="the-ridge-is-295-flop-b"' in shown
+
+
+def test_text_follows_the_scenario(write: Write) -> None:
+    body = "{% if setting.job == 'serve' %}Served.{% else %}Trained.{% endif %}\n"
+    assert "Trained." in _html(write, body)
+    assert "Served." in _html(write, body, PRESETS["serve-70b"])
+
+
+def test_a_term_is_linked_and_explained_once(write: Write) -> None:
+    shown = _html(write, "The {term}`roofline` and the {term}`roofline`.\n\nThe {term}`roofs <roofline>`.\n")
+    assert shown.count("../glossary/roofline.html") == 2  # in the text, and in the margin
+    assert shown.count('class="note note-term"') == 1
+    # the note stands before the paragraph that it belongs to, and with it
+    assert shown.index('<div class="noted">') < shown.index("note-term") < shown.index("<p>The ")
+
+
+def test_citations_lead_to_the_references(write: Write) -> None:
+    shown = _html(write, "So it is {cite}`williams2009roofline`. {cite:t}`section 2 <williams2009roofline>` say so.\n")
+    assert '(<a class="cite" href="#ref-williams2009roofline">Williams et al. 2009</a>)' in shown
+    assert "Williams et al. (2009), section 2</a>" in shown
+    assert shown.count('<li id="ref-williams2009roofline">') == 1
+    assert "https://doi.org/10.1145/1498765.1498785" in shown
+
+
+def test_links_of_the_live_edition_keep_the_scenario(write: Write) -> None:
+    body = "See {doc}`hardware`.\n"
+    assert 'href="index.html"' in _html(write, body, PRESETS["serve-70b"])
+    assert 'href="index.html?preset=serve-70b"' in _html(write, body, PRESETS["serve-70b"], live=True)
+
+
+def test_entries_of_the_index_lead_to_their_place(write: Write) -> None:
+    draft = _draft(write, "All {index}`roofs <roofline>` leak.\n")
+    assert draft.index == [("roofline", "index-1")]
+
+
+def test_html_and_scripts_are_text(write: Write) -> None:
+    assert "<script>" not in _html(write, "a <script>alert(1)</script> b\n")
+    with pytest.raises(BadInput, match="leads out of the book"):
+        _html(write, "[x](javascript:alert)\n\n[y](../other.html)\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "cause"),
+    [
+        ("one\n\n{{ rigde }}\n", 10, "Nearest: ridge"),
+        ("one\n\n{% if ridge %}\n\nx\n", 10, "endif"),
+        ("one\n\n{term}`rooflin`\n", 10, "roofline"),
+        ("{cite}`williams2009`\n", 8, "williams2009roofline"),
+        ("{ref}`fig-rigde`\n\n```{figure} ridge\n```\n", 8, "fig-ridge"),
+        ("{doc}`hardware/why`\n", 8, "hardware/why-special-hardware"),
+        ("{trem}`roofline`\n", 8, "term"),
+        ("x\n\n```{figur} ridge\n```\n", 10, "figure"),
+        ("```{figure} rigde\n```\n", 8, "ridge"),
+        ("```{table} rigdes\n```\n", 8, "ridges"),
+        ("```{demo} rovs\n```\n", 8, "rows"),
+        ("x $\\frc{1}{2}$\n", 8, "frc"),
+        ("x\n\n$$\n\\frac{1\n$$\n", 10, "formula"),
+        (":::{admonition} notice\n:title: x\nx\n:::\n", 8, "note"),
+        (":::{admonition} note\nx\n:::\n", 8, "title"),
+        ("```{code} python\n:nam: x\nprint(1)\n```\n", 8, "name"),
+        ("```{code} python\n:name: x\nprint(1\n```\n", 8, "not Python"),
+        ("```{code} pyhton\n:mode: shown\nx\n```\n", 8, "python"),
+        (":::{exercise} e\n:title: x\n:answer: hlaf\nx\n```{solution}\nx\n```\n:::\n", 8, "half"),
+        (":::{exercise} e\n:title: x\nx\n```{solution}\nx\n```\n:::\n", 8, "needs either"),
+        ("# Title\n", 8, "front matter"),
+        ("## A\n\n#### B\n", 10, "skips a level"),
+        ("## A\n\n## A\n", 10, "two headings"),
+        ("x\n\n    indented\n", 10, "fence"),
+        ("![x](y.png)\n", 8, "figure"),
+        # within blocks within blocks
+        ("::::{admonition} note\n:title: x\na\n\n:::{takeaways}\n- {term}`nothing`\n:::\n::::\n", 13, "no term"),
+        # below what a scenario leaves out
+        ("{% if false %}\na\nb\n{% endif %}\n{term}`nothing`\n", 12, "no term"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(write: Write, body: str, line: int, cause: str) -> None:
+    with pytest.raises(BadInput, match=rf"a-page\.md:{line}: ") as raised:
+        _html(write, body)
+    assert cause in str(raised.value)
+
+
+def test_templates_cannot_reach_the_machine(write: Write) -> None:
+    for body in (
+        "{{ ridge.__class__.__mro__ }}\n",
+        "{{ setting.chip.__init__.__globals__ }}\n",
+        "{{ ''.__class__ }}\n",
+    ):
+        with pytest.raises(BadInput):
+            _html(write, body)

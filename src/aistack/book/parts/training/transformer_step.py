@@ -91,8 +91,10 @@ def numbers(setting: Setting) -> dict[str, Number]:
         "batches": Number(step.micro_batches, "micro-batches", "derived", PLANNED, basis="a step, one replica"),
     }
     if step.run:
-        values["days"] = Number(step.run.seconds / 86400, "days", "derived", PLANNED, formula="steps × step / goodput")
-        values["cost"] = Number(step.run.cost, "USD", "derived", PLANNED, formula="accelerator-hours × price")
+        values["days"] = Number(
+            float(step.run.seconds) / 86400, "days", "derived", PLANNED, formula="steps × step / goodput"
+        )
+        values["cost"] = Number(float(step.run.cost), "USD", "derived", PLANNED, formula="accelerator-hours × price")
     return values
 
 

@@ -9,10 +9,11 @@ from aistack.book.bare import bare_numbers, in_markdown
 @pytest.mark.parametrize(
     "text",
     [
-        "It has 80 GB of memory.", "At 3.35 TB/s it", "takes 700 W", "990 TFLOP/s", "in 5 ms", "20% of", "costs $3 an hour",
-        "$1.2 billion", "405B parameters and 15 trillion tokens", "two times, 3x faster", "4× as", "at 80°C", "a 5 nm process",
-        "over 3 years", "a **12** hours run", "at 1.98 GHz", "814 mm² of", "1,000 tokens", "a 64-GB card", "7 pJ", "{% if x %}5 ms{% endif %}",
-        "| a |\n|---|\n| 5 GB |", "- 5 GB", "## 5 GB suffice",
+        "It has 80 GB of memory.", "At 3.35 TB/s it", "takes 700 W", "990 TFLOP/s", "in 5 ms", "20% of",
+        "costs $3 an hour", "$1.2 billion", "405B parameters and 15 trillion tokens", "two times, 3x faster", "4× as",
+        "at 80°C", "a 5 nm process", "over 3 years", "a **12** hours run", "at 1.98 GHz", "814 mm² of",
+        "1,000 tokens", "a 64-GB card", "7 pJ", "{% if x %}5 ms{% endif %}", "| a |\n|---|\n| 5 GB |", "- 5 GB",
+        "## 5 GB suffice",
     ],
 )  # fmt: skip
 def test_are_found(text: str) -> None:
@@ -22,9 +23,10 @@ def test_are_found(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "In 2017 it was new.", "the H100 and the A100", "{{ ridge }} of it", "an 8-bit format", "`5 GB`", "$x = 5$", "chapter 3", "two of 4 cases",
-        "> It has 80 GB. {cite}`x`", "Llama 3.1 has", "a 16 x 16 tile", "GPT-4 and FP8", "{{ fact('h100-sxm5', 'tdp') }} 5 of", "22 November 2026",
-        "{# 5 GB #}", "```{code} python\n:mode: shown\nx = '5 GB'\n```", "{cite}`section 5 <x>`", "COVID-19 s",
+        "In 2017 it was new.", "the H100 and the A100", "{{ ridge }} of it", "an 8-bit format", "`5 GB`", "$x = 5$",
+        "chapter 3", "two of 4 cases", "> It has 80 GB. {cite}`x`", "Llama 3.1 has", "a 16 x 16 tile",
+        "GPT-4 and FP8", "{{ fact('h100-sxm5', 'tdp') }} 5 of", "22 November 2026", "{# 5 GB #}",
+        "```{code} python\n:mode: shown\nx = '5 GB'\n```", "{cite}`section 5 <x>`", "COVID-19 s",
     ],
 )  # fmt: skip
 def test_are_not_suspected(text: str) -> None:

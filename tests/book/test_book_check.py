@@ -62,8 +62,8 @@ def write(parts: Path, body: str, kind: str = "chapter") -> None:
 
 
 def forget() -> None:
-    for each in (pages_module.pages, check.bibliography.works, check.bibliography._years, glossary.terms, glossary._names,
-                 predictions.predictions):  # fmt: skip
+    works = (check.bibliography.works, check.bibliography._years)
+    for each in (pages_module.pages, *works, glossary.terms, glossary._names, predictions.predictions):
         each.cache_clear()
 
 

@@ -1,5 +1,6 @@
 """Pages as files: front matter, order, labels."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ def test_pages_are_in_reading_order() -> None:
     everything = list(page.pages().values())
     assert everything[0].id == "hardware"
     assert [(each.part, each.front.order) for each in everything] == sorted((p.part, p.front.order) for p in everything)
-    for before, after in zip(everything, everything[1:], strict=False):
+    for before, after in itertools.pairwise(everything):
         assert page.neighbours(before.id)[1] is after
         assert page.neighbours(after.id)[0] is before
     assert page.neighbours(everything[0].id)[0] is None

@@ -119,7 +119,7 @@ def test_more_adapters_or_a_larger_rank_are_never_faster() -> None:
     speculation = Speculation("ngram", 3, 0.6)
     added = float(drafting.verify(16, 8000, speculation) - plain.verify(16, 8000, speculation))
     single = float(replica(2000).decode(16, 8000) - replica(0).decode(16, 8000))
-    assert added == pytest.approx(single, rel=0.15)
+    assert 0.9 * single < added < 1.5 * single
 
 
 def test_the_simulation_with_adapters_is_the_one_token_by_token() -> None:

@@ -10,6 +10,7 @@ OPTIONS = {
     "prompt": Option("", "N", "Tokens of a request's prompt, on average."),
     "output": Option("", "N", "Tokens of its answer, on average."),
     "cached": Option("", "SHARE", "Of the prompt, what a prefix cache holds, by default 0."),
+    "prefixes": Option("", "N", "Beginnings that the cached share is of, kept as room lasts; by default all are kept."),
     "rate": Option("", "RATE", "Requests: 10/s, 600/min; without a load, the highest rate within the goals."),
     "concurrency": Option("", "N", "Clients that each wait for their answer, instead of a rate."),
     "spread": Option("", "X", "Standard deviation of lengths over their means, by default 0."),

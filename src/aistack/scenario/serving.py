@@ -102,6 +102,9 @@ class ServingScenario(Asked):
     cached: Annotated[
         float, Field(ge=0, lt=1, description="share of the prompt whose keys and values a prefix cache holds")
     ] = 0.0
+    prefixes: Annotated[
+        int, Field(ge=0, le=10**9, description="beginnings that the cached share is of, kept as room lasts; 0: all are")
+    ] = 0
     rate: Annotated[float | None, Field(gt=0, le=1e9, description="requests a second: 10/s, 600/min")] = None
     concurrency: Annotated[int | None, Field(ge=1, le=10**8, description="clients that wait for their answers")] = None
     spread: Annotated[
@@ -203,6 +206,8 @@ class ServingScenario(Asked):
     def _one_load(self) -> Self:
         if self.rate is not None and self.concurrency is not None:
             raise ValueError("a load is a rate or a concurrency: give one of them")
+        if self.prefixes and not self.cached:
+            raise ValueError("prefixes are what prompts share: say the share of a prompt as well (cached)")
         if (self.speculative == "draft") != (self.draft is not None):
             raise ValueError("a draft model is named for speculation by draft, and for no other")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aistack.errors import BadInput, DoesNotFit
 from aistack.hardware.chip import chip
 from aistack.scenario.serving import ServingScenario
-from aistack.serving import replica_memory
+from aistack.serving import prefix_cache, replica_memory
 from aistack.serving.capacity import Goals, Workload
 from aistack.serving.deployment import Adapters, Deployment, Speculation
 from aistack.serving.engines import DEFAULTS
@@ -21,9 +21,20 @@ LONG = 4096
 """Tokens of a request from which on its keys and values weigh."""
 
 
-def workload(scenario: ServingScenario) -> Workload:
-    """The requests."""
-    return Workload(scenario.prompt, scenario.output, scenario.cached, scenario.burstiness)
+def workload(scenario: ServingScenario, server: Server | None = None) -> Workload:
+    """The requests, as `server` sees them; without one, all that they share is in its cache."""
+    held = scenario.cached if server is None else hit(scenario, server)
+    return Workload(scenario.prompt, scenario.output, held, scenario.burstiness)
+
+
+def hit(scenario: ServingScenario, server: Server) -> float:
+    """Share of a prompt's tokens that is in the cache: of the beginnings in common, those for which there is room."""
+    if not scenario.prefixes:
+        return scenario.cached
+    shared = scenario.cached * scenario.prompt
+    room = float(server.kv_capacity) / float(server.groups)
+    kept = prefix_cache.beginnings(scenario.prefixes, shared, scenario.context - shared, room)
+    return scenario.cached * float(kept)
 
 
 def goals(scenario: ServingScenario) -> Goals:

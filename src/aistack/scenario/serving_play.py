@@ -110,6 +110,7 @@ def play(
     room, and `BadInput` for a deployment that cannot exist.
     """
     plan = _apart(scenario) if scenario.apart else _whole(scenario)
+    shared = asked is not None and bool(asked.blocks)
     if asked is None:
         rate = scenario.rate
         if rate is None and scenario.concurrency is None:
@@ -133,7 +134,7 @@ def play(
         seen={name: distribution(getattr(run, name)) for name in QUANTITIES},
         within=float(run.meets(deployments.goals(scenario)).mean()) if scenario.goals else None,
         wall=wall,
-        hits=_hits(asked, sum(each.kv_capacity for each in run.occupancy)) if asked.blocks else (),
+        hits=_hits(asked, sum(each.kv_capacity for each in run.occupancy)) if shared else (),
     )
 
 
@@ -161,7 +162,7 @@ def _whole(scenario: ServingScenario) -> _Plan:
     return _Plan(
         deployment=server.deployments[0],
         replicas=replicas,
-        saturation=replicas * float(capacity.saturation(server, deployments.workload(scenario))),
+        saturation=replicas * float(capacity.saturation(server, deployments.workload(scenario, server))),
         run=lambda asked, routing: simulate(server, asked, replicas=replicas, routing=routing),
     )
 
@@ -242,5 +243,9 @@ def _made(scenario: ServingScenario, rate: float | None, count: int, seed: int) 
         shape = 1 / scenario.burstiness**2 if scenario.burstiness else 1e6
         made = requests.gamma(rate, shape, prompts, outputs, seed=seed)
         load = f"at {rate:.3g}/s" + ("" if scenario.burstiness == 1 else f", gaps varying by {scenario.burstiness:g}")
+    if scenario.prefixes:
+        return requests.sharing(
+            made, scenario.prefixes, max(1, round(scenario.prompt * scenario.cached)), seed=seed + 3
+        ), load
     held = np.minimum((made.prompt * scenario.cached).astype(np.int64), made.prompt - 1)
     return Requests(made.arrival, made.prompt, made.output, held, made.clients), load

@@ -76,7 +76,7 @@ def answer_serving(scenario: ServingScenario) -> ServingAnswer:
 
 def answer_of(scenario: ServingScenario, server: Server) -> ServingAnswer:
     """The answer for the replica `server`, which fits."""
-    work, goals = deployments.workload(scenario), deployments.goals(scenario)
+    work, goals = deployments.workload(scenario, server), deployments.goals(scenario)
     plan, cluster = server.deployments[0], server.cluster
     chips, _ = scenario.system
     available = chips // plan.chips
@@ -91,7 +91,7 @@ def answer_of(scenario: ServingScenario, server: Server) -> ServingAnswer:
     if scenario.concurrency is not None:
         each = {"concurrency": max(1.0, scenario.concurrency / load.replicas)}
     held = seen.batch * (scenario.prompt + scenario.output / 2)
-    new = scenario.prompt * (1 - scenario.cached)
+    new = scenario.prompt * (1 - deployments.hit(scenario, server))
     tpot = breakdown.tpot(server, max(seen.batch, 1.0), max(held, 1.0), seen.mean["tpot"])
     ttft = breakdown.ttft(server, new, scenario.prompt - new, seen.mean["ttft"])
     elasticity = serving_sensitivity.estimate(server, work, each)
@@ -281,7 +281,8 @@ def kept_up(scenario: ServingScenario, server: Server, replicas: int, rate: floa
 def _kept(scenario: ServingScenario, server: Server, load: Load, up: Up) -> Kept:
     """What is paid for."""
     spares, each = up.standing.spares, server.deployments[0].chips
-    prefill = float(server.prefill(scenario.prompt * (1 - scenario.cached), scenario.prompt * scenario.cached))
+    held = scenario.prompt * deployments.hit(scenario, server)
+    prefill = float(server.prefill(scenario.prompt - held, held))
     return Kept(
         rate=up.mean_rate,
         most=load.saturation * up.mean,

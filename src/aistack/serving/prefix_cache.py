@@ -104,6 +104,24 @@ def recent(blocks: Blocks, capacity: ArrayLike) -> Floats:
     return np.asarray(np.where(size >= len(first), len(between), found) / count)
 
 
+def beginnings(prefixes: ArrayLike, tokens: ArrayLike, others: ArrayLike, capacity: ArrayLike) -> Floats:
+    """Chance that a prompt finds the beginning of `tokens` that it has in common with others, one of so many `prefixes`
+    that come equally often, in a cache of `capacity` tokens. Arrays broadcast.
+
+    Che's approximation for requests that each bring `others` more tokens which nobody asks for again: a beginning stays
+    while T requests come, where  prefixes tokens (1 - exp(-T / prefixes)) + others T = capacity.  What running requests
+    hold was used last, and so is part of it: the load does not matter.
+    """
+    columns = (np.asarray(each, dtype=float) for each in (prefixes, tokens, others, capacity))
+    many, own, more, size = np.broadcast_arrays(*columns)
+
+    def held(stay: Floats) -> Floats:
+        return np.asarray(-many * own * np.expm1(-stay / many) + more * stay)
+
+    stay = _where(held, size, float(np.max(size / np.maximum(more, 1e-9), initial=1.0)))
+    return np.asarray(-np.expm1(-stay / many))
+
+
 def _looked_up(blocks: Blocks) -> NDArray[np.int64]:
     return np.concatenate([np.asarray(names, np.int64) for names in blocks])
 

@@ -100,6 +100,10 @@ class Requests:
         return replace(self, arrival=(self.arrival - self.arrival[0]) * (self.rate / rate))
 
 
+PARTS = 16
+"""In which a cache keeps what prompts share; engines' pages are smaller still."""
+
+
 def lengths(mean: float, count: int, *, spread: float = 0.0, most: int | None = None, seed: int = 0) -> Ints:
     """`count` numbers of tokens about `mean`: all equal, or lognormal with a standard deviation of `spread` means.
 
@@ -147,11 +151,12 @@ def closed_loop(clients: int, prompt: ArrayLike, output: ArrayLike, count: int =
     return Requests(np.zeros(len(prompts)), prompts, outputs, clients=clients)
 
 
-def sharing(asked: Requests, prefixes: int, tokens: int, *, block: int = 16, seed: int = 0) -> Requests:
+def sharing(asked: Requests, prefixes: int, tokens: int, *, seed: int = 0) -> Requests:
     """`asked`, each of whose prompts begins with one of so many `prefixes` of so many `tokens` (system prompts,
-    documents), chosen evenly, in blocks of `block` tokens. A shorter prompt is a prefix's beginning."""
-    if prefixes < 1 or tokens < 1 or block < 1:
-        raise BadInput("Prompts share one prefix or more, each of one token or more, in blocks of one token or more.")
+    documents), chosen evenly. A shorter prompt is a prefix's beginning. What is shared is kept in 16 parts."""
+    if prefixes < 1 or tokens < 1:
+        raise BadInput("Prompts share one prefix or more, each of one token or more.")
+    block = max(1, tokens // PARTS)
     chosen = np.random.default_rng(seed).integers(0, prefixes, len(asked)).tolist()
     most = np.minimum(asked.prompt, tokens) // block
     whole = tokens // block

@@ -60,8 +60,8 @@ def test_the_authors_guide_shows_what_works(write: Write, monkeypatch: pytest.Mo
     shown = _html(write, example[1])
     assert {*DIRECTIVES} <= {*re.findall(r"\{([a-z]+)\}", example[1])}
     pieces = (
-        'id="fig-ridge" id="tab-ridges" id="demo-rows" id="eq-roofline" class="takeaways" admonition-definition code-run '
-        'code-shown id="ex-half" data-answer="147.6" data-unit="rows" code-starter class="research" '
+        'id="fig-ridge" id="tab-ridges" id="demo-rows" id="eq-roofline" class="takeaways" admonition-definition '
+        'code-run code-shown id="ex-half" data-answer="147.6" data-unit="rows" code-starter class="research" '
         'id="prediction-hbm5-in-products"'
     )
     for piece in pieces.split():

@@ -17,7 +17,8 @@ def one(probability: float, happened: bool | None = None, **more: object) -> Pre
     outcome = None if happened is None else {"happened": happened, "date": "2028-01-02", "why": "w", "source": "s"}
     values = {
         "layer": "serving", "statement": f"It happens ({probability}).", "probability": probability,
-        "made": "2026-11-22", "resolves": "2028-01-01", "criterion": "c", "evidence": "e", "base_rate": "b", "against": "a", "sources": ["s"],
+        "made": "2026-11-22", "resolves": "2028-01-01", "criterion": "c", "evidence": "e", "base_rate": "b",
+        "against": "a", "sources": ["s"],
         "outcome": outcome,
     }  # fmt: skip
     return Prediction.model_validate({**values, **more})

@@ -9,39 +9,41 @@ import typer
 
 app = typer.Typer(help="The book: build it, check it, begin a chapter.", no_args_is_help=True)
 
-Preset = Annotated[
-    str | None, typer.Option(metavar="NAME", help="For this scenario: train-405b, serve-70b, ...; none: the usual one.")
-]
-
 
 @app.command()
 def build(
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where the site goes, with the PDF and EPUB in it.")
-    ] = Path("build/book"),
-    preset: Preset = None,
-    pdf: Annotated[bool, typer.Option(help="Make the PDF too (needs Chromium).")] = True,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the site goes, PDF and EPUB in it.")] = Path(
+        "build/book"
+    ),
+    scenario: Annotated[
+        str,
+        typer.Option(
+            metavar="QUERY", help="For this scenario: preset=serve-70b, or model=...&count=16 as addresses have."
+        ),
+    ] = "",
+    pdf: Annotated[bool, typer.Option(help="Print the PDF too, with Chromium.")] = True,
     epub: Annotated[bool, typer.Option(help="Make the EPUB too.")] = True,
 ) -> None:
     """Build the site, the PDF and the EPUB. The site opens from disk and asks no other host for anything."""
+    from urllib.parse import parse_qsl
+
     from aistack.errors import require
 
     require("book", "aistack book")
+    from aistack.book import epub as epubs
+    from aistack.book import pdf as pdfs
     from aistack.book import site
     from aistack.book.setting import Setting
 
-    setting = Setting.from_query({"preset": preset} if preset else {})
-    written = site.build(out, setting)
-    typer.echo(f"{len(written)} files in {out}")
+    setting = Setting.from_query(dict(parse_qsl(scenario, keep_blank_values=True)))
     if pdf:
-        from aistack.book import pdf as pdfs
-
-        typer.echo(f"{pdfs.build(out / 'aistack.pdf', setting)}")
-    if epub:
-        from aistack.book import epub as epubs
-
-        typer.echo(f"{epubs.build(out / 'aistack.epub', setting)}")
-    typer.echo(f"Next: open {out / 'index.html'}, or aistack open for the live edition")
+        pdfs.find_browser()
+    typer.echo(f"{len(site.build(out, setting))} files of the site in {out}")
+    for wanted, make, name in ((pdf, pdfs.write, "aistack.pdf"), (epub, epubs.write, "aistack.epub")):
+        if wanted:
+            make(out / name, setting)
+            typer.echo(f"{out / name}")
+    typer.echo(f"Next: open {out / 'index.html'} in a browser, or run aistack open for the live edition")
 
 
 @app.command()

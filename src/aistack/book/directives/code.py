@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import html
+import re
 import textwrap
 
 from aistack.book.directives.block import Block, directive, share
@@ -66,6 +67,8 @@ def highlight(source: str, language: str) -> str:
 
     lexer = get_lexer_by_name({"cuda": "cuda"}.get(language, language), stripnl=False)
     marked = mark(textwrap.dedent(source).rstrip("\n"), lexer, HtmlFormatter(nowrap=True))
+    # plain names, blanks and punctuation look like any text, and `n` is the class of the book's numbers
+    marked = re.sub(r'<span class="(?:n|w|p)">([^<]*)</span>', r"\1", marked)
     return f'<pre tabindex="0"><code class="language-{language}">{marked}</code></pre>'
 
 

@@ -21,6 +21,9 @@ Colour = Literal[
 
 Anchor = Literal["start", "middle", "end"]
 
+_MARGIN = 2
+"""Pixels around the canvas, so that lines on its edge are not cut."""
+
 _LINE = 1.25
 """Distance of two lines of text, in sizes of the font."""
 
@@ -207,9 +210,10 @@ class Diagram:
             + f">{''.join(shape.svg for shape in frame.shapes)}</g>"
             for number, frame in enumerate(self.frames)
         )
-        wide, tall = _number(self.width), _number(self.height)
+        wide, tall = _number(self.width + 2 * _MARGIN), _number(self.height + 2 * _MARGIN)
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" width="{wide}" height="{tall}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-_MARGIN} {-_MARGIN} {wide} {tall}" '
+            f'width="{wide}" height="{tall}" '
             f'font-family="system-ui, sans-serif">{"".join(shape.svg for shape in self.shapes)}{frames}</svg>'
         )
 

@@ -53,7 +53,7 @@ def estimate(name: str) -> tuple[Level, ...]:
         if fact is None:
             continue
         count = units if "per core" in fact.bases else 1.0
-        note = f"{fact.text} in each of {units:.0f}" if count > 1 else fact.text
+        note = f"{fact.text} in each of {units:.0f} {_plural(entry)}" if count > 1 else fact.text
         found.append(Level(words, fact.si * count, _bandwidth(entry.on_chip, field, width, units, clock), note))
     found += _main(entry)
     return tuple(found)
@@ -66,6 +66,10 @@ def _bandwidth(on_chip: OnChip, field: str, width: str | None, units: float, clo
         record = catalog.record("technology", "shared-memory-nvidia" if field == "l1" else width)
         return record.value.si * clock * (units if field == "l1" else 1)
     return None
+
+
+def _plural(entry: Accelerator) -> str:
+    return f"{entry.compute_units.unit}s" if entry.compute_units else "units"
 
 
 def _main(entry: Accelerator) -> list[Level]:

@@ -79,6 +79,8 @@ class Moment:
 
     weights: Array
     """The weight that the cell multiplies by; zero where the tile is smaller than the array, or not yet there."""
+    shifting: Array
+    """The weight in the cell's spare register, on its way down."""
     activations: Array
     sums: Array
     busy: Mask
@@ -156,7 +158,7 @@ def simulate(activations: Array, weights: Array, rows: int, columns: int, double
         busy = np.zeros((rows, columns), dtype=bool)
         for number in set(working[working >= 0].tolist()):
             busy |= (working == number) & useful[number]
-        moments.append(Moment(held.copy(), passing.copy(), sums.copy(), busy))
+        moments.append(Moment(held.copy(), arriving.copy(), passing.copy(), sums.copy(), busy))
     return Run(product, tuple(moments))
 
 

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from aistack.catalog.fitted import Constant, constants, fitted, replaced
+from aistack.catalog.fitted import Constant, constants, fitted
 from aistack.catalog.reading import DATA
 from aistack.evidence import serving_predictor, serving_reading, serving_rows
 from aistack.evidence.fit_training import Parameter, quantile, solve
@@ -32,20 +32,17 @@ from aistack.evidence.serving_groups import configurations
 from aistack.evidence.serving_predictor import Asked
 from aistack.evidence.serving_reading import METRICS, Metric, Question
 from aistack.files import write_json, write_text
-from aistack.hardware.chip import chip
-from aistack.serving.engines import ENGINES, OLDER
-from aistack.serving.formats import weights as format_of
 
 Array = npt.NDArray[np.float64]
-Concerns = Callable[[Question], bool]
 
 STEP = 0.02
 WEIGHT = 0.2
 """Points of a source have one cause of missing in common, so that each says less than it would alone."""
 UNTRUSTED = 0.3
 """Weight of a point of a row that leaves something open, over that of a trusted one."""
-FEWEST_POINTS, FEWEST_SOURCES, FEWEST_OF_A_SOURCE = 30, 2, 5
-"""For an interval of an engine's own; a source with fewer points than the last does not count as one."""
+INSIDE = 0.8
+FEWEST = 5
+"""Points that a source needs to count as much as any other in an interval."""
 
 
 @dataclass(frozen=True)
@@ -80,84 +77,63 @@ class Fit:
 def parameters() -> tuple[Parameter, ...]:
     """What is fitted: what engines add a step, a sequence, a request and a kernel, and what kernels sustain in them, by
     engine and by family of accelerators."""
-
-    def on(*names: str) -> Concerns:
-        def concerned(question: Question) -> bool:
-            mine = serving_predictor.profile(question)
-            # an old release takes the constants of its engine where it has none
-            return mine in names or OLDER.get(mine) in names
-
-        return concerned
-
-    def family(*names: str) -> Concerns:
-        return lambda question: bool({chip(question.accelerator).family, question.accelerator} & set(names))
-
-    def every(_: Question) -> bool:
-        return True
-
-    def experts(question: Question) -> bool:
-        return any(hasattr(block.feed_forward, "experts") for block in question.spec.blocks)
-
-    def widened(question: Question) -> bool:
-        return format_of(question.formats.weights).widened(chip(question.accelerator))
-
-    def shared(question: Question) -> bool:
-        return question.pool.chips > question.pool.instances
-
     found: list[Parameter] = []
 
-    def add(
-        constant: str,
-        start: float,
-        spread: float,
-        own: Mapping[str, float],
-        concerns: Concerns = every,
-    ) -> None:
+    def add(constant: str, start: float, spread: float, *own: str, stray: float = 0.2) -> None:
         """A constant for all, and one of its own for each key of `own`, with how far it strays."""
-        found.append(Parameter(constant, "all", start, False, spread, concerns))
-        for key, stray in own.items():
-            whose = [on(part) if part in ENGINES else family(part) for part in key.split("/")]
-            found.append(Parameter(constant, key, start, False, stray, _all(concerns, *whose), parent="all"))
+        found.append(Parameter(constant, "all", start, False, spread))
+        found.extend(Parameter(constant, key, start, False, stray, parent="all") for key in own)
 
-    def each(stray: float, *names: str) -> dict[str, float]:
-        return dict.fromkeys(names or ("vllm", "vllm-v0", "sglang", "tensorrt-llm", "llama.cpp"), stray)
-
-    # what an engine's old releases did on accelerators that were new to it says little of today's
-    early = {"vllm-v0/cdna3": 1.5, "vllm-v0/xe": 1.5}
-    families = each(0.3, "ampere", "hopper", "blackwell", "ada", "geforce", "dgx-spark-gb10", "cdna3", "apple")
-    add("step_overhead", 1e-3, 0.3, each(0.5) | {"vllm-v0/cdna3": 1.0, "vllm-v0/xe": 1.0})
-    add("sequence_overhead", 1e-5, 0.3, each(0.5))
-    add("request_overhead", 0.015, 0.3, each(0.4, "vllm", "sglang", "tensorrt-llm"))
-    found.append(Parameter("request_overhead", "triton", 0.006, False, 0.4, serving_predictor.behind_triton))
-    add("gap", 2.0e-6, 0.2, each(0.2))
-    add("dispatch", 6e-6, 0.2, each(0.3))
-    add("compute", 0.85, 0.1, families | {"dgx-spark-gb10": 1.5, "apple": 0.7} | early)
-    add("own_kernels", 1.0, 0.01, each(0.2, "sglang", "tensorrt-llm") | {"llama.cpp": 0.4})
-    add("memory", 0.85, 0.05, dict.fromkeys((*families, "vllm-v0"), 0.1) | {"vllm-v0/cdna3": 0.2, "vllm-v0/xe": 0.5})
-    add("experts", 0.9, 0.2, each(0.2), experts)
-    add("attention", 0.7, 0.15, each(0.15))
-    add("prompt_attention", 0.75, 0.1, each(0.1) | {"llama.cpp": 0.5, "llama.cpp-2024": 1.5})
-    add("dequantisation", 0.75, 0.2, {"llama.cpp": 0.4}, widened)
-    add("traffic", 1.3, 0.2, each(0.2))
-    add("communication", 1.2, 0.2, each(0.3) | early, shared)
-    waiting = {"vllm": 0.3, "tensorrt-llm": 0.3, "sglang": 1.0}
-    add("burst", 0.7, 0.3, waiting, lambda question: question.scenario in {"closed", "rate"})
+    engines = ("vllm", "vllm-v0", "sglang", "tensorrt-llm", "llama.cpp")
+    families = ("ampere", "hopper", "blackwell", "ada", "geforce", "cdna3", "apple", "dgx-spark-gb10")
+    add("step_overhead", 1e-3, 0.3, *engines, stray=0.5)
+    add("sequence_overhead", 1e-5, 0.3)
+    add("request_overhead", 0.015, 0.3, "vllm", "sglang", "tensorrt-llm", stray=0.4)
+    found.append(Parameter("request_overhead", "triton", 0.006, False, 0.4))
+    add("gap", 2.0e-6, 0.2)
+    add("dispatch", 6e-6, 0.2)
+    # 12 ms for a step of Llama 2 7B, which has 296 kernels here and some 1.5 ms beside them, before vLLM captured
+    # graphs (github.com/vllm-project/vllm, pull request 1440)
+    found.append(Parameter("dispatch", "vllm-v0", 3.5e-5, False, 0.3))
+    add("compute", 0.85, 0.1, *families, stray=0.3)
+    add("own_kernels", 1.0, 0.01, "sglang", "tensorrt-llm", "llama.cpp")
+    add("memory", 0.85, 0.05, *families, stray=0.1)
+    add("experts", 0.9, 0.2)
+    add("attention", 0.7, 0.15)
+    add("prompt_attention", 0.75, 0.1)
+    found.append(Parameter("prompt_attention", "llama.cpp", 0.75, False, 0.5, parent="all"))
+    # scores go through memory four times, 4 bytes each, and those that the mask hides are computed as well
+    found.append(Parameter("prompt_attention", "llama.cpp-2024", 0.1, False, 0.5))
+    add("dequantisation", 0.75, 0.2, "llama.cpp", stray=0.4)
+    add("traffic", 1.3, 0.2)
+    add("communication", 1.2, 0.2, "vllm", "vllm-v0", "sglang", "tensorrt-llm", stray=0.3)
+    add("burst", 0.7, 0.3)
     return tuple(found)
 
 
-def _all(*conditions: Concerns) -> Concerns:
-    return lambda question: all(condition(question) for condition in conditions)
-
-
 def with_values(values: Sequence[float]) -> Mapping[str, Constant]:
-    """The shipped constants with these values of the parameters in their places."""
-    placed = {(each.constant, each.key): value for each, value in zip(parameters(), values, strict=True)}
-    return replaced(constants("serving"), placed)
+    """The shipped constants, of which those that are fitted have these values of the parameters and no others."""
+    known = dict(constants("serving"))
+    for name, own in _by_constant(values).items():
+        known[name] = known[name].model_copy(update={"values": own})
+    return known
+
+
+def _by_constant(values: Sequence[float]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for parameter, value in zip(parameters(), values, strict=True):
+        found.setdefault(parameter.constant, {})[parameter.key] = value
+    return found
 
 
 def usable(question: Question) -> bool:
     """Whether a question takes part: not a weak row, nor one that speculates."""
     return question.row.tier in {"A", "B"} and not question.speculation
+
+
+def shapes(question: Question) -> bool:
+    """Whether a question moves constants: what an engine does that is only taken for one of ours says nothing of it."""
+    return not question.engine.assumption
 
 
 def points(questions: Sequence[Question]) -> tuple[tuple[Asked, ...], tuple[Point, ...]]:
@@ -184,67 +160,72 @@ def weights(found: Sequence[Point]) -> Array:
     return np.asarray(WEIGHT * raw)
 
 
-def residuals(
-    asked: Sequence[Asked], found: Sequence[Point], known: Mapping[str, Constant], numbers: set[int]
-) -> Array:
-    """Logarithm of predicted over published of the points of the replicas in `numbers`; 0 elsewhere."""
-    values = {number: asked[number].predict(known) for number in numbers}
-    return np.array(
-        [
-            np.log(max(values[point.asked][point.metric][point.place], 1e-12) / point.published)
-            if point.asked in numbers
-            else 0.0
-            for point in found
-        ]
-    )
+def residuals(asked: Sequence[Asked], found: Sequence[Point], known: Mapping[str, Constant]) -> Array:
+    """Logarithm of predicted over published of the points."""
+    return _residuals(asked, found, [known])[:, 0]
 
 
-def fit(questions: Sequence[Question], rounds: int = 3, *, report: Callable[[str], None] = lambda _: None) -> Fit:
+def _residuals(asked: Sequence[Asked], found: Sequence[Point], known: Sequence[Mapping[str, Constant]]) -> Array:
+    """The same, [point, set of constants], with each set of constants."""
+    numbers = {point.asked for point in found}
+    values = {number: asked[number].predict_each(known) for number in numbers}
+    predicted = np.array([values[point.asked][point.metric][point.place] for point in found])
+    published = np.array([[point.published] for point in found])
+    return np.asarray(np.log(np.maximum(predicted, 1e-12) / published))
+
+
+def fit(questions: Sequence[Question], rounds: int = 4, *, report: Callable[[str], None] = lambda _: None) -> Fit:
     """Fit all parameters on `questions`, whose configurations count once each."""
     chosen = parameters()
     asked, found = points(questions)
     start = np.array([parameter.to_free(parameter.start) for parameter in chosen])
-    free, weigh = start.copy(), weights(found)
-    concerned = [
-        {number for number, each in enumerate(asked) if any(map(parameter.concerns, each.questions[:1]))}
-        for parameter in chosen
-    ]
-    everything = set(range(len(asked)))
-
-    def at(where: Array, numbers: set[int]) -> Array:
-        return residuals(asked, found, with_values(_values(chosen, where)), numbers)
-
-    current, jacobian = at(free, everything), np.zeros((len(found), len(chosen)))
-    numbers = np.array([point.asked for point in found])
+    free = start.copy()
+    weigh = weights(found) * [shapes(point.question) for point in found]
     for turn in range(rounds):
-        jacobian = np.zeros((len(found), len(chosen)))
-        for column, mine in enumerate(concerned):
-            if mine:
-                moved = free.copy()
-                moved[column] += STEP
-                here = np.isin(numbers, list(mine))
-                jacobian[here, column] = (at(moved, mine)[here] - current[here]) / STEP
+        current, jacobian = _derived(asked, found, chosen, free)
         free = solve(chosen, free, start, current, jacobian, weigh)
-        current = at(free, everything)
         report(f"round {turn + 1}: median miss {np.median(np.abs(np.expm1(current))):.1%}")
-    return Fit(free, current, jacobian, asked, found)
+    return Fit(free, *_derived(asked, found, chosen, free), asked, found)
+
+
+def _derived(
+    asked: Sequence[Asked], found: Sequence[Point], chosen: Sequence[Parameter], free: Array
+) -> tuple[Array, Array]:
+    """Residuals, and their derivatives by each parameter. All values of one constant are moved at once, since each
+    replica takes one of them."""
+    names = list(dict.fromkeys(parameter.constant for parameter in chosen))
+    of = np.array([names.index(parameter.constant) for parameter in chosen])
+    sets = [with_values(_values(chosen, free + STEP * (of == number))) for number in range(-1, len(names))]
+    values = _residuals(asked, found, sets)
+    columns = {(parameter.constant, parameter.key): place for place, parameter in enumerate(chosen)}
+    own = [[columns.get((name, each.key(name, sets[0])), -1) for name in names] for each in asked]
+    jacobian = np.zeros((len(found), len(chosen) + 1))
+    rows = np.arange(len(found))
+    for place in range(len(names)):
+        column = np.array([own[point.asked][place] for point in found])
+        jacobian[rows, column] = (values[:, place + 1] - values[:, 0]) / STEP
+    return values[:, 0], jacobian[:, :-1]
 
 
 def _values(chosen: Sequence[Parameter], free: Array) -> tuple[float, ...]:
-    return tuple(float(f"{parameter.from_free(each):.4g}") for parameter, each in zip(chosen, free, strict=True))
+    return tuple(parameter.from_free(each) for parameter, each in zip(chosen, free, strict=True))
+
+
+def _rounded(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(f"{value:.4g}") for value in values)
 
 
 def left_out(whole: Fit) -> dict[str, tuple[float, ...]]:
     """For each source and each accelerator, the parameters' values that the other points settle on."""
     chosen = parameters()
     start = np.array([parameter.to_free(parameter.start) for parameter in chosen])
-    weigh = weights(whole.points)
+    weigh = weights(whole.points) * [shapes(point.question) for point in whole.points]
     found = {}
     for names in ([point.source for point in whole.points], [point.question.accelerator for point in whole.points]):
         each = np.array(names)
         for name in sorted(set(names)):
             solved = solve(chosen, whole.free, start, whole.residuals, whole.jacobian, weigh * (each != name))
-            found[name] = _values(chosen, solved)
+            found[name] = _rounded(_values(chosen, solved))
     return found
 
 
@@ -252,44 +233,54 @@ def misses(whole: Fit, without: Mapping[str, Sequence[float]]) -> Array:
     """Logarithm of measured over predicted of each point, its source left out."""
     missed = np.zeros(len(whole.points))
     for source in {point.source for point in whole.points}:
-        numbers = {point.asked for point in whole.points if point.source == source}
-        values = residuals(whole.asked, whole.points, with_values(without[source]), numbers)
-        own = np.array([point.source == source for point in whole.points])
-        missed[own] = -values[own]
+        places = [place for place, point in enumerate(whole.points) if point.source == source]
+        own = [whole.points[place] for place in places]
+        missed[places] = -residuals(whole.asked, own, with_values(without[source]))
     return missed
 
 
 def intervals(whole: Fit, missed: Array, without: str | None = None) -> dict[str, tuple[float, float]]:
-    """Measured over predicted that one of ten points was below and one of ten above, by quantity and engine.
+    """The ends, measured over predicted, between which eight of ten points of a source lie that had no part.
 
-    Keys are "<metric>/<engine>" where there are enough points of several sources, and "<metric>"; of trusted points,
-    but "<metric>/assumed" of the others. `without` is a source or an accelerator that has no part.
+    By quantity, "<metric>" of trusted points and "<metric>/assumed" of the others; all sources count alike. `without`
+    is a source or an accelerator that has no part.
     """
-    weigh = weights(whole.points)
+    kept = [without not in {point.source, point.question.accelerator} for point in whole.points]
+    sources = np.array([point.source for point in whole.points])
     found: dict[str, tuple[float, float]] = {}
-
-    def settle(key: str, chosen: list[int], always: bool) -> None:
-        counts = Counter(whole.points[place].source for place in chosen)
-        sources = [source for source, count in counts.items() if count >= FEWEST_OF_A_SOURCE]
-        if (always and chosen) or (len(chosen) >= FEWEST_POINTS and len(sources) >= FEWEST_SOURCES):
-            low, high = (quantile(missed[chosen], weigh[chosen], share) for share in (0.1, 0.9))
-            found[key] = (float(f"{np.exp(low):.4g}"), float(f"{np.exp(high):.4g}"))
-
-    seen = [
-        (place, point)
-        for place, point in enumerate(whole.points)
-        if without not in {point.source, point.question.accelerator}
-    ]
     for metric in METRICS:
-        own = [(place, point) for place, point in seen if point.metric == metric]
-        settle(metric, [place for place, point in own if point.question.trusted], True)
-        settle(f"{metric}/assumed", [place for place, point in own if not point.question.trusted], True)
-        for engine in sorted({serving_predictor.profile(point.question) for _, point in own}):
-            mine = [
-                p for p, point in own if point.question.trusted and serving_predictor.profile(point.question) == engine
-            ]
-            settle(f"{metric}/{engine}", mine, False)
+        for assumed in (False, True):
+            own = [point.metric == metric and point.question.trusted != assumed for point in whole.points]
+            chosen = np.array(kept) & np.array(own)
+            if chosen.any():
+                low, high = np.exp(ends(missed[chosen], sources[chosen]))
+                found[f"{metric}/assumed" if assumed else metric] = (float(f"{low:.4g}"), float(f"{high:.4g}"))
     return found
+
+
+def ends(missed: Array, sources: npt.NDArray[np.str_]) -> Array:
+    """The 10th and the 90th percentile of the misses, all sources alike, moved from 0 by what a new source needs.
+
+    A source lies apart from the others, so that fewer than eight of ten of its points fall between the others'
+    percentiles. The ends are widened by the least factor with which, each source against the others' ends in turn, they
+    do on average.
+    """
+    names, counts = np.unique(sources, return_counts=True)
+    each = 1 / np.maximum(counts, FEWEST)[np.searchsorted(names, sources)]
+
+    def percentiles(chosen: npt.NDArray[np.bool_]) -> Array:
+        low, high = (quantile(missed[chosen], each[chosen], share) for share in (0.1, 0.9))
+        return np.array([min(low, -1e-3), max(high, 1e-3)])
+
+    if len(names) == 1:
+        return percentiles(np.ones(len(sources), dtype=bool))
+    # how many times its end, seen by the others, each miss lies off
+    needed = np.zeros(len(missed))
+    for name in names:
+        low, high = percentiles(sources != name)
+        own = sources == name
+        needed[own] = np.where(missed[own] < 0, missed[own] / low, missed[own] / high)
+    return percentiles(np.ones(len(sources), dtype=bool)) * max(1.0, quantile(needed, each, INSIDE))
 
 
 def settle(report: Callable[[str], None] = lambda _: None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -303,8 +294,8 @@ def settle(report: Callable[[str], None] = lambda _: None) -> tuple[dict[str, An
     around = intervals(whole, missed)
     content = fitted("serving").model_dump()
     chosen = parameters()
-    for parameter, value in zip(chosen, _values(chosen, whole.free), strict=True):
-        content["constants"][parameter.constant]["values"][parameter.key] = value
+    for name, own in _by_constant(_rounded(_values(chosen, whole.free))).items():
+        content["constants"][name]["values"] = own
     for name, place in (("interval_low", 0), ("interval_high", 1)):
         content["constants"][name]["values"] = {key: ends[place] for key, ends in around.items()}
     trusted = np.array([point.question.trusted for point in whole.points])

@@ -53,7 +53,7 @@ class Parameter:
     """Whether it lies between 0 and 1 (then fitted as log-odds; otherwise as a logarithm)."""
     spread: float
     """How far it may stray from its start, as a standard deviation of what is fitted."""
-    concerns: Callable[[Any], bool]
+    concerns: Callable[[Any], bool] = lambda _: True
     """Whether it moves the answer to a question."""
     parent: str = ""
     """The key of the same constant that it strays from, instead of `start`."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -19,12 +18,13 @@ import numpy.typing as npt
 from aistack.catalog.fitted import Constant, constants
 from aistack.errors import AistackError
 from aistack.evidence import left_out as left_out_of_fit
+from aistack.evidence import serving_releases
 from aistack.evidence.serving_plan import Pool
 from aistack.evidence.serving_reading import METRICS, Metric, Question
 from aistack.infrastructure.cluster import cluster
 from aistack.serving import calibration, steady_pools, steady_state
 from aistack.serving.deployment import Deployment
-from aistack.serving.engines import DEFAULTS, ServingEngine
+from aistack.serving.engines import DEFAULTS, ServingEngine, keys
 from aistack.serving.engines import engine as engine_of
 from aistack.serving.pools import Pools
 from aistack.serving.step_time import Server, server
@@ -34,17 +34,6 @@ Places = npt.NDArray[np.int64]
 
 ROUNDS = 10.0
 """Requests that each client sends in benchmarks with a fixed concurrency (InferenceX: num_prompts is ten times it)."""
-
-
-V1, GRAPHS = (0, 8), (0, 3)
-"""vLLM's releases that brought its new engine and captured graphs."""
-RELEASES: Mapping[str, tuple[int, int]] = {
-    "Argonne LLM-Inference-Bench": (0, 6),
-    "Oracle blog": (0, 6),
-    "Splitwise perf_model": (0, 2),
-}
-"""vLLM's newest release when a source that states none was published: arXiv:2411.00136 of October 2024, Oracle's tests
-of the MI300X in autumn 2024, arXiv:2311.18677 of November 2023."""
 
 
 UNFUSED = {"XiongjieDai GPU-Benchmarks"}
@@ -64,12 +53,17 @@ class Asked:
 
     def predict(self, fitted: Mapping[str, Constant] | None = None) -> Mapping[Metric, Array]:
         """Throughput, TTFT and TPOT of each question, with the shipped constants unless `fitted` gives others."""
-        replica = self.replica.with_engine(self._engine(fitted))
+        return {metric: values[:, 0] for metric, values in self.predict_each([fitted]).items()}
+
+    def predict_each(self, fitted: Sequence[Mapping[str, Constant] | None]) -> Mapping[Metric, Array]:
+        """The same, [question, set of constants], with each of several sets of constants."""
+        engines = [self._engine(each) for each in fitted]
+        replica = self.replica.with_engines(engines)
         first = self.questions[0]
         prompt, output, held = (self._column(name) for name in ("prompt", "output", "held"))
         instances = first.pool.instances
         if self.prefill is not None and first.prefill is not None:
-            return self._apart(replica, self.prefill.with_engine(replica.engine), first.prefill.instances)
+            return self._apart(replica, self.prefill.with_engines(engines), first.prefill.instances)
         if first.scenario == "static":
             load = np.maximum(self._column("concurrency") / instances, 1.0)
             state = steady_state.static(replica, prompt, output, load, held)
@@ -102,6 +96,13 @@ class Asked:
             ttft = ttft + np.maximum(wave - ttft, 0.0) / ROUNDS
         return {"throughput": state.throughput, "ttft": ttft, "tpot": state.tpot}
 
+    def key(self, constant: str, fitted: Mapping[str, Constant]) -> str:
+        """Whose value of a constant of the engine these questions take."""
+        first = self.questions[0]
+        if constant == "request_overhead" and behind_triton(first):
+            return "triton"
+        return fitted[constant].nearest(*keys(profile(first), self.replica.chip))[0]
+
     def _engine(self, fitted: Mapping[str, Constant] | None) -> ServingEngine:
         first = self.questions[0]
         found = engine_of(profile(first), self.replica.chip, fitted)
@@ -111,7 +112,8 @@ class Asked:
         return replace(found, captured=0.0) if _eager(first) else found
 
     def _column(self, name: str) -> Array:
-        return np.array([getattr(question, name) for question in self.questions], dtype=float)
+        """One value for each question, as the first of two axes."""
+        return np.array([[getattr(question, name)] for question in self.questions], dtype=float)
 
 
 def ask(questions: Sequence[Question]) -> tuple[Asked, ...]:
@@ -130,7 +132,7 @@ def ask(questions: Sequence[Question]) -> tuple[Asked, ...]:
 
 def profile(question: Question) -> str:
     """The engine of ours that a row's is: old releases have profiles of their own."""
-    if question.engine.profile == "vllm" and _release(question) < V1:
+    if question.engine.profile == "vllm" and serving_releases.of(question.row) < serving_releases.V1:
         return "vllm-v0"
     return "llama.cpp-2024" if question.row.source in UNFUSED else question.engine.profile
 
@@ -141,13 +143,7 @@ def behind_triton(question: Question) -> bool:
 
 
 def _eager(question: Question) -> bool:
-    return question.engine.profile == "vllm" and _release(question) < GRAPHS
-
-
-def _release(question: Question) -> tuple[int, int]:
-    """The engine's release; where neither the row nor the source's date says it, the newest."""
-    found = re.match(r"v?(\d+)\.(\d+)", question.row.engine_version)
-    return (int(found[1]), int(found[2])) if found else RELEASES.get(question.row.source, (99, 0))
+    return question.engine.profile == "vllm" and serving_releases.of(question.row) < serving_releases.GRAPHS
 
 
 def _key(question: Question) -> Hashable:
@@ -177,8 +173,9 @@ def _mean(question: Question) -> bool:
 
 def _asked(questions: Sequence[Question], places: Sequence[int]) -> Asked:
     first = questions[0]
-    most = max((question.concurrency or 0) for question in questions) / first.pool.instances
-    replica = _replica(first, first.pool, math.ceil(most))
+    most = math.ceil(max((question.concurrency or 0) for question in questions) / first.pool.instances)
+    # fewer clients than places wait for none
+    replica = _replica(first, first.pool, max(most, DEFAULTS[profile(first)][0]) if first.prefill else most)
     prefill = _replica(first, first.prefill, 64) if first.prefill else None
     return Asked(tuple(questions), np.array(places, dtype=np.int64), replica, prefill)
 
@@ -230,10 +227,7 @@ class Planner:
             for metric, columns in found.items():
                 columns[0][asked.places] = values[metric]
         for metric, (value, low, high) in found.items():
-            ends = [
-                calibration.ends(known, metric, profile(question) if question.trusted else "assumed")
-                for question in questions
-            ]
+            ends = [calibration.ends(known, metric, assumed=not question.trusted) for question in questions]
             low[:] = value * np.array([each[0] for each in ends])
             high[:] = value * np.array([each[1] for each in ends])
         return found

@@ -128,7 +128,7 @@ def _question(row: ServingRow) -> Question:
     scenario = serving_words.scenario(row)
     accelerator, said, variant_stated = serving_words.accelerator(row)
     notes += [said] if said else []
-    engine = serving_words.engine(row)
+    engine = serving_words.engine(row, accelerator)
     notes += [engine.assumption] if engine.assumption else []
     spec, assumed = serving_models.read(row)
     notes += assumed

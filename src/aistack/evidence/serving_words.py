@@ -9,6 +9,7 @@ from typing import Literal
 
 from aistack import catalog
 from aistack.errors import AistackError, BadInput
+from aistack.evidence import serving_releases
 from aistack.evidence.serving_rows import ServingRow
 
 Scenario = Literal["static", "closed", "offline", "rate"]
@@ -142,14 +143,15 @@ def devices_per_chip(accelerator: str) -> int:
     return _PARTS.get(accelerator, 1)
 
 
-def engine(row: ServingRow) -> Engine:
+def engine(row: ServingRow, accelerator: str) -> Engine:
     """The engine, with the profile that stands for it. Raises `BadInput` for one that none could stand for."""
     words = row.engine.lower()
     if not words:
         return Engine("not stated", "vllm", "the engine, which the row does not state, is taken for vLLM")
     for pattern, name, profile, own in _ENGINES:
         if re.search(pattern, words):
-            return Engine(name, profile, "" if own else f"{row.engine} is taken for {profile}")
+            said = serving_releases.ported(row, accelerator) if name == "vllm" else ""
+            return Engine(name, profile, said if own else f"{row.engine} is taken for {profile}")
     raise BadInput(f"no engine here stands for {row.engine!r}")
 
 
@@ -170,7 +172,8 @@ def formats(row: ServingRow, accelerator: str, engine: Engine) -> Formats:
 def _weights(row: ServingRow, accelerator: str, engine: Engine) -> tuple[str, bool]:
     words = row.precision.lower()
     if "gpt-oss" in row.model.lower() and "fp4" in words:
-        return "mxfp4", True  # its only 4-bit weights, whatever 4-bit name a table gives them
+        # its only 4-bit weights, whatever 4-bit name a table gives them
+        return ("mxfp4_moe" if engine.profile == "llama.cpp" else "mxfp4"), True
     if not words:
         return _usual_weights(row, accelerator, engine)
     for pattern, name in (
@@ -204,7 +207,7 @@ def _usual_weights(row: ServingRow, accelerator: str, engine: Engine) -> tuple[s
     """
     model = row.model.lower()
     if "ollama" in row.notes.lower():
-        return ("mxfp4" if "gpt-oss" in model else "q4_k_m"), False
+        return ("mxfp4_moe" if "gpt-oss" in model else "q4_k_m"), False
     if "mlperf" in row.source.lower():
         return ("fp8" if "fp8" in catalog.accelerator(accelerator).peaks else "fp16"), False
     implied = engine.name in {"vllm", "sglang"}

@@ -6,20 +6,22 @@ from collections.abc import Mapping
 from typing import Literal
 
 from aistack.catalog.fitted import Constant, constants, fitted
+from aistack.hardware.chip import Chip
 
 Metric = Literal["throughput", "ttft", "tpot"]
 
 
-def interval(metric: Metric, engine: str) -> tuple[float, float]:
-    """Measured over predicted, its 10th and 90th percentile, on sources that had no part in the fit; of the engine
-    where it was measured often enough. A prediction times both is its 80% interval."""
-    return ends(constants("serving"), metric, engine)
+def interval(metric: Metric, chip: Chip) -> tuple[float, float]:
+    """Measured over predicted, its 10th and 90th percentile, on sources that had no part in the fit. A prediction times
+    both is its 80% interval; it is as wide as that of incomplete rows on a chip whose family no source measured."""
+    known = constants("serving")
+    return ends(known, metric, assumed=chip.family not in known["memory"].values)
 
 
-def ends(known: Mapping[str, Constant], metric: Metric, of: str) -> tuple[float, float]:
-    """The same by the constants `known`, `of` an engine or of rows in which something was "assumed"."""
-    low, high = (known[f"interval_{end}"].nearest(f"{metric}/{of}", metric)[1] for end in ("low", "high"))
-    return low, high
+def ends(known: Mapping[str, Constant], metric: Metric, *, assumed: bool) -> tuple[float, float]:
+    """The same by the constants `known`, of rows that are complete or in which something was `assumed`."""
+    key = f"{metric}/assumed" if assumed else metric
+    return known["interval_low"][key], known["interval_high"][key]
 
 
 def sources() -> tuple[str, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
+from typing import Any
+
+import numpy as np
 
 from aistack.catalog.fitted import Constant, constants
 from aistack.errors import UnknownName
@@ -18,6 +21,9 @@ OLDER = MappingProxyType({"vllm-v0": "vllm", "llama.cpp-2024": "llama.cpp"})
 PAUSES = ("sglang", "vllm-v0")
 """Engines that by default read prompts in steps of their own (SGLang mixes only with --enable-mixed-chunk, vLLM's old
 engine with --enable-chunked-prefill)."""
+AFTER_WEIGHTS = ("tensorrt-llm",)
+"""Engines whose `memory_fraction` is of what the weights leave (kv_cache_config.free_gpu_memory_fraction); vLLM's
+gpu_memory_utilization and SGLang's mem_fraction_static are of the whole."""
 
 
 DEFAULTS = MappingProxyType(
@@ -76,9 +82,20 @@ class ServingEngine:
     burst: float
     """How far prompts of concurrent clients come at once: 0 evenly spaced, 1 as if each client were independent."""
     memory_fraction: float
-    """Of the accelerator's memory, what the engine takes."""
+    """Of the accelerator's memory, or of what the weights leave of it, what the engine takes."""
     runtime_memory: float
     """Bytes of the accelerator's context, captured graphs and communication buffers."""
+
+
+CONSTANTS = tuple(field.name for field in fields(ServingEngine) if field.name not in {"name", "mixes"})
+"""The fields that are fitted constants or settings of the engine."""
+
+
+def keys(name: str, chip: Chip | None = None) -> tuple[str, ...]:
+    """What constants of the engine `name` on `chip` may belong to, the most particular first."""
+    older = (OLDER[name],) if name in OLDER else ()
+    places = (chip.name, chip.family) if chip else ()
+    return (*(f"{name}/{place}" for place in places), name, *older, *places, "all")
 
 
 def engine(name: str, chip: Chip | None = None, fitted: Mapping[str, Constant] | None = None) -> ServingEngine:
@@ -88,33 +105,12 @@ def engine(name: str, chip: Chip | None = None, fitted: Mapping[str, Constant] |
     """
     if name not in ENGINES:
         raise UnknownName("serving engine", name, ENGINES)
-    known = constants("serving") if fitted is None else fitted
-    older = (OLDER[name],) if name in OLDER else ()
-    places = (chip.name, chip.family) if chip else ()
-    keys = (*(f"{name}/{place}" for place in places), name, *older, *places, "all")
+    known, places = constants("serving") if fitted is None else fitted, keys(name, chip)
+    values: dict[str, float] = {constant: known[constant].nearest(*places)[1] for constant in CONSTANTS}
+    return ServingEngine(name=name, mixes=name not in PAUSES, **values)
 
-    def of(constant: str) -> float:
-        return known[constant].nearest(*keys)[1]
 
-    return ServingEngine(
-        name=name,
-        mixes=name not in PAUSES,
-        step_overhead=of("step_overhead"),
-        sequence_overhead=of("sequence_overhead"),
-        request_overhead=of("request_overhead"),
-        gap=of("gap"),
-        dispatch=of("dispatch"),
-        captured=of("captured"),
-        compute=of("compute"),
-        own_kernels=of("own_kernels"),
-        memory=of("memory"),
-        experts=of("experts"),
-        attention=of("attention"),
-        prompt_attention=of("prompt_attention"),
-        dequantisation=of("dequantisation"),
-        traffic=of("traffic"),
-        communication=of("communication"),
-        burst=of("burst"),
-        memory_fraction=of("memory_fraction"),
-        runtime_memory=of("runtime_memory"),
-    )
+def stacked(engines: Sequence[ServingEngine]) -> ServingEngine:
+    """One engine whose constants are arrays, a value for each of `engines`, for as many deployments."""
+    values: dict[str, Any] = {name: np.array([getattr(each, name) for each in engines]) for name in CONSTANTS}
+    return replace(engines[0], **values)

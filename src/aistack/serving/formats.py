@@ -25,8 +25,10 @@ class Format:
     """Of one element, with its share of scales."""
     computed: tuple[str, ...] = ()
     """Precisions of the chip that it is multiplied in, the first that the chip has; else 16 bits."""
-    experts_only: bool = False
-    """Where a model has experts, only they have it; the rest has 16 bits."""
+    others: str = ""
+    """Where a model has experts, the format of all else."""
+    head: str = "bf16"
+    """The format of the output matrix and the table of tokens."""
 
     def precision(self, chip: Chip) -> str:
         """What the chip multiplies it in."""
@@ -49,16 +51,19 @@ WEIGHTS: Mapping[str, Format] = MappingProxyType(
             Format("int8", 1.0, ("int8",)),
             Format("int8-weight", 1.0 + 2 / 128),
             Format("nvfp4", 9 / 16, ("nvfp4",)),
-            Format("mxfp4", 17 / 32, ("mxfp8",), experts_only=True),
+            Format("mxfp4", 17 / 32, ("mxfp8",), others="bf16"),
             Format("int4", 0.5 + 2.5 / 128),
-            Format("q8_0", 34 / 32),
-            Format("q4_k_m", 4.85 / 8),
+            Format("q8_0", 34 / 32, head="q8_0"),
+            Format("q6_k", 210 / 256, head="q6_k"),
+            Format("q4_k_m", 4.85 / 8, head="q6_k"),
+            Format("mxfp4_moe", 17 / 32, others="q8_0", head="q8_0"),
         )
     }
 )
 """Weights by format. int4 is AWQ or GPTQ with a 16-bit scale and a zero for 128; nvfp4 has an 8-bit scale for 16, mxfp4
-for 32 (as in gpt-oss, its experts alone); q8_0 and q4_k_m are llama.cpp's (4.85 bits a weight over a Llama model,
-github.com/ggml-org/llama.cpp, tools/quantize). fp8-block is DeepSeek-V3's."""
+for 32 (as in gpt-oss, its experts alone); fp8-block is DeepSeek-V3's. The last four are llama.cpp's, which narrow the
+output matrix too: 4.85 bits a weight over a Llama model, 210 bytes for 256 in q6_k (github.com/ggml-org/llama.cpp,
+tools/quantize, ggml-common.h); its gpt-oss of 20.9 billion weights has 12.1 GB: all but the experts has 8 bits."""
 
 CACHE: Mapping[str, float] = MappingProxyType(
     {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0 + 2 / 64, "int4": 0.5 + 4 / 64, "nvfp4": 9 / 16}

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from aistack.catalog.architecture import CompressedAttention, GroupedQueryAttention
 from aistack.serving import adapters
+from aistack.serving.engines import AFTER_WEIGHTS
 from aistack.serving.formats import cache_bytes
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def estimate(server: Server) -> Mapping[str, Array]:
     rows = np.where(server.chunk > 0, server.chunk, UNCHUNKED)
     logits = server.limit / parts * server.spec.vocab * LOGIT_BYTES
     activations = rows * _of(server, server.tables.width) * 2.0 + logits
-    reserve = np.full(np.shape(weights), memory * (1 - engine.memory_fraction))
+    shared = np.maximum(memory - weights, 0.0) if engine.name in AFTER_WEIGHTS else np.full(np.shape(weights), memory)
+    reserve = shared * (1 - engine.memory_fraction)
     runtime = np.full(np.shape(weights), engine.runtime_memory)
     left = memory - reserve - runtime - weights - activations
     held = adapters.resident(server, left) * server.adapter_bytes

@@ -166,7 +166,7 @@ def _closed(server: Server, load: _Load, clients: Array) -> SteadyState:
         cycle = _cycle(server, load, decoding)
         return np.asarray(inside * after * cycle.tpot / (cycle.first + after * cycle.tpot))
 
-    decoding = balanced(wanted, inside + 0.0 * after)
+    decoding = balanced(wanted, np.minimum(inside, _keeping_up(server, load)) + 0.0 * after)
     cycle = _cycle(server, load, decoding)
     overhead = server.engine.request_overhead
     requests = np.minimum(inside / (cycle.first + overhead + after * cycle.tpot), cycle.prompt_rate)
@@ -174,6 +174,15 @@ def _closed(server: Server, load: _Load, clients: Array) -> SteadyState:
     first = stay - after * cycle.tpot
     busy = np.ones(())
     return state(server, requests * load.output, first, cycle.tpot, stay, decoding, load.context, busy, ~fits)
+
+
+def _keeping_up(server: Server, load: _Load) -> Array:
+    """The most sequences that decode at once: each needs a row of every step, and room in it for what its end lets in.
+    Where prompts go alone nothing is shared."""
+    if not server.engine.mixes:
+        return np.asarray(np.inf)
+    chunk = np.where(server.chunk > 0, server.chunk, np.inf)
+    return np.asarray(server.groups * chunk / (load.new / load.output * expected(server) + 1))
 
 
 def balanced(wanted: Callable[[Array], Array], most: Array) -> Array:

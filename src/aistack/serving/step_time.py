@@ -8,7 +8,7 @@ B sequences that decode, N tokens that they hold together
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -25,7 +25,7 @@ from aistack.hardware.streaming import overlapped
 from aistack.infrastructure.cluster import Cluster
 from aistack.serving import adapters, replica_memory, tables
 from aistack.serving.deployment import Deployment, Deployments, Speculation
-from aistack.serving.engines import ServingEngine
+from aistack.serving.engines import ServingEngine, stacked
 from aistack.serving.engines import engine as engine_of
 from aistack.serving.formats import cache_bytes, weights
 from aistack.serving.replica_memory import UNCHUNKED
@@ -65,6 +65,13 @@ class Server:
         """The same replica with other constants of the engine; nothing is priced again."""
         draft = self.draft.with_engine(engine) if self.draft else None
         return replace(self, engine=engine, draft=draft)
+
+    def with_engines(self, engines: Sequence[ServingEngine]) -> Server:
+        """As many copies of a single deployment, each with the constants of one of `engines`."""
+        same = np.zeros(len(engines), dtype=np.int64)
+        copies = {"deployments": self.deployments.take(same), "tables": self.tables.take(same), "single": False}
+        draft = self.draft.with_engines(engines) if self.draft else None
+        return replace(self, **copies, engine=stacked(engines), draft=draft)  # type: ignore[arg-type]
 
     def without_adapters(self) -> Server:
         """The same replica of the base model alone."""
@@ -217,18 +224,22 @@ class Server:
 
     def spend(self, work: Work) -> Array:
         """Seconds of `work`, as in `tables`, with the engine's constants; [deployment, rows]."""
-        chip, engine = self.chip, self.engine
+        chip = self.chip
+
+        def of(constant: str) -> Array:
+            return np.asarray(getattr(self.engine, constant), dtype=float)[..., None]
+
         widened = weights(self.deployments.common.precision).widened(chip)
-        sustained = engine.compute * engine.own_kernels * (engine.dequantisation if widened else 1.0)
+        sustained = of("compute") * of("own_kernels") * (of("dequantisation") if widened else 1.0)
         # the tables have what a long stream sustains
-        moved = chip.kernels.bandwidth / engine.memory
+        moved = chip.kernels.bandwidth / of("memory")
         matrix = overlapped(chip, work[tables.COMPUTING] / sustained, work[tables.MOVING] * moved)
         experts = overlapped(chip, work[tables.EXPERTS_COMPUTING] / sustained, work[tables.EXPERTS_MOVING] * moved)
         launched = work[tables.LAUNCHES]
-        busy = matrix + experts / engine.experts + engine.traffic * work[tables.STREAM] + launched * engine.gap
-        eager = engine.captured < GRID
-        seconds: Array = np.where(eager, np.maximum(busy, launched * engine.dispatch), busy)
-        return np.asarray(seconds + engine.communication * work[tables.COLLECTIVES])
+        busy = matrix + experts / of("experts") + of("traffic") * work[tables.STREAM] + launched * of("gap")
+        eager = of("captured") < GRID
+        seconds: Array = np.where(eager, np.maximum(busy, (launched + work[tables.CALLS]) * of("dispatch")), busy)
+        return np.asarray(seconds + of("communication") * work[tables.COLLECTIVES])
 
     def _look(self, table: Array, rows: npt.ArrayLike) -> Array:
         """Seconds by number of rows, between the grid's in a straight line; nothing for none."""

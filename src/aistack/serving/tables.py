@@ -31,10 +31,10 @@ Array = npt.NDArray[np.float64]
 GRID: Array = np.concatenate([np.arange(1.0, 16.0), 2.0 ** np.arange(4, 17.25, 0.25)])
 """Numbers of rows."""
 
-KINDS = ("computing", "moving", "experts computing", "experts moving", "stream", "launches", "collectives")
+KINDS = ("computing", "moving", "experts computing", "experts moving", "stream", "launches", "collectives", "calls")
 """Seconds of matrix products and of experts' if they only computed or only moved bytes; of memory-bound kernels; how
-many kernels are launched, a number; seconds of communication."""
-COMPUTING, MOVING, EXPERTS_COMPUTING, EXPERTS_MOVING, STREAM, LAUNCHES, COLLECTIVES = range(len(KINDS))
+many kernels are launched, a number; seconds of communication; how many collectives are called."""
+COMPUTING, MOVING, EXPERTS_COMPUTING, EXPERTS_MOVING, STREAM, LAUNCHES, COLLECTIVES, CALLS = range(len(KINDS))
 
 Work = npt.NDArray[np.float64]
 """[kind, deployment, rows]."""
@@ -78,6 +78,12 @@ class Tables:
     mixers: Mapping[Block, int]
     """Each kind of mixer, as a layer without anything else, and how many there are."""
 
+    def take(self, which: npt.NDArray[np.int64]) -> Tables:
+        """The tables of the deployments at the places `which`."""
+        by_kind = {name: getattr(self, name)[:, which] for name in ("common", "continuing", "beginning", "head")}
+        columns = {name: getattr(self, name)[which] for name in ("weight_bytes", "width", "adapter_bytes")}
+        return replace(self, **by_kind, **columns)
+
 
 def estimate(spec: ModelSpec, chip: Chip, cluster: Cluster, deployments: Deployments) -> Tables:
     """The tables of `deployments`, whose replicas lie in `cluster`."""
@@ -101,6 +107,8 @@ def estimate(spec: ModelSpec, chip: Chip, cluster: Cluster, deployments: Deploym
                 shared = [piece for piece in pieces if not piece.name.startswith(BY_PHASE)]
                 common += count * estimate_pieces(chip, shared, spec, each, shape[1:])
                 common[COLLECTIVES] += count * _collectives(chip, cluster, spec, block, ranks)
+                sums = (block.mixer is not None) + (block.feed_forward is not None)
+                common[CALLS] += count * sums * (tensor * data > 1)
             else:
                 held += count * _held(pieces, block, spec, each)[:, 0]
             if plan is not None:
@@ -124,7 +132,7 @@ def estimate(spec: ModelSpec, chip: Chip, cluster: Cluster, deployments: Deploym
     common[STREAM] += memory_time(chip, 2 * GRID * spec.hidden * STREAM_BYTES)
     sent = placed.estimate(cluster, "point-to-point", GRID * spec.hidden * STREAM_BYTES, np.minimum(stages, 2), 1)
     common[COLLECTIVES] += (stages - 1) * sent + _reduce(chip, cluster, spec, ranks)
-    tables = spec.vocab * spec.hidden * STREAM_BYTES / tensor[:, 0]
+    tables = spec.vocab * spec.hidden * weights(each.head).bytes / tensor[:, 0]
     most = np.ceil(spec.layers / stages[:, 0]) / spec.layers
     ends = tables * np.where((stages[:, 0] > 1) | spec.tied_embeddings, 1, 2)
     return Tables(
@@ -158,8 +166,11 @@ def _counted(blocks: Iterable[Block]) -> dict[Block, int]:
 def format_of(name: str, exact: bool, spec: ModelSpec, each: Format) -> Format:
     """The format of the matrix called `name`."""
     routed = any(isinstance(block.feed_forward, MixtureOfExperts) for block in spec.blocks)
-    others = each.experts_only and routed and not name.startswith("experts")
-    return weights("bf16") if exact or others else each
+    if name == "lm_head":
+        return weights(each.head)
+    if exact:
+        return weights("bf16")
+    return weights(each.others) if each.others and routed and not name.startswith("experts") else each
 
 
 def estimate_pieces(chip: Chip, pieces: Sequence[Piece], spec: ModelSpec, each: Format, shape: tuple[int, ...]) -> Work:
@@ -171,6 +182,10 @@ def estimate_pieces(chip: Chip, pieces: Sequence[Piece], spec: ModelSpec, each: 
         stored = format_of(first.name, first.exact, spec, each)
         precision = stored.precision(chip)
         computing, moving = gemm.sides(chip, first.m, width, first.k, precision, first.groups, stored.bytes, SPLITS)
+        # few rows need no tiles: kernels for them multiply in the vector units
+        vector = chip.peak.get("fp32", 0.0)
+        if vector:
+            computing = np.minimum(computing, 2 * first.groups * first.m * width * first.k / vector)
         experts = first.name.startswith("experts") and "latent" not in first.name
         work[EXPERTS_COMPUTING if experts else COMPUTING] += computing
         work[EXPERTS_MOVING if experts else MOVING] += moving

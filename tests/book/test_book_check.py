@@ -63,7 +63,14 @@ def write(parts: Path, body: str, kind: str = "chapter") -> None:
 
 def forget() -> None:
     works = (check.bibliography.works, check.bibliography._years)
-    for each in (pages_module.pages, *works, glossary.terms, glossary._names, predictions.predictions):
+    for each in (
+        pages_module.pages,
+        *works,
+        glossary.terms,
+        glossary._names,
+        glossary._mentioned,
+        predictions.predictions,
+    ):
         each.cache_clear()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from writing import RIDGE, Write
 
+from aistack.book import glossary
 from aistack.book.demo import Control, Demo, Shown
 from aistack.book.draft import Draft
 from aistack.book.number import Number
@@ -95,6 +96,37 @@ def test_a_term_is_linked_and_explained_once(write: Write) -> None:
     assert shown.count('class="note note-term"') == 1
     # the note stands before the paragraph that it belongs to, and with it
     assert shown.index('<div class="noted">') < shown.index("note-term") < shown.index("<p>The ")
+
+
+def test_terms_in_plain_words_are_linked_at_their_first_use(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = _html(
+        write,
+        "## Of rooflines\n\n[A roofline](https://example.org) and `a roofline`. Rooflines, then a roofline.\n\n"
+        "Not pre-roofline, not rooflined. A ridge\npoint. Two accelerators.\n",
+    )
+    assert '<h2 id="of-rooflines">Of rooflines</h2>' in shown
+    assert '<a href="https://example.org">A roofline</a>' in shown
+    assert '<a class="term" href="../glossary/roofline.html">Rooflines</a>, then a roofline.' in shown
+    assert "Not pre-roofline, not rooflined." in shown
+    assert '<a class="term" href="../glossary/accelerator.html">accelerators</a>' in shown
+
+
+def test_acronyms_are_terms_in_capitals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = {"short": "is.", "layer": "hardware"}
+    known = {
+        "Adam": glossary.Term.model_validate({**entry, "also": ["AdamW"]}),
+        "MFU": glossary.Term.model_validate({**entry, "also": ["model FLOP utilisation"]}),
+        "context": glossary.Term.model_validate({**entry, "common": True}),
+    }
+    monkeypatch.setattr(glossary, "terms", lambda: known)
+    for each in (glossary._names, glossary._mentioned):
+        each.cache_clear()
+    text = "adam met Adam, mfu MFUs, AdamW, Model FLOP utilisation in context"
+    assert [(text[a:b], name) for a, b, name in glossary.mentions(text)] == [
+        ("Adam", "Adam"), ("MFUs", "MFU"), ("AdamW", "Adam"), ("Model FLOP utilisation", "MFU"),
+    ]  # fmt: skip
+    for each in (glossary._names, glossary._mentioned):
+        each.cache_clear()
 
 
 def test_citations_lead_to_the_references(write: Write) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,13 @@ def problems(*, settings: Iterable[Setting] = (), run_code: bool = True) -> list
             try:
                 one = render(page.id, setting)
             except AistackError as error:
-                found.append(_from(error, f" (with {setting.query()})" if setting.query() else ""))
+                found.append(_from(error, _with(setting)))
+                continue
+            except Exception as error:
+                # a slip in the page's module; the others are still looked at
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                what = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno}){_with(setting)}"
+                found.append(Problem(page.at(1), what))
                 continue
             found += _of_html(one)
             rendered.setdefault(page.id, one)
@@ -76,6 +83,10 @@ def problems(*, settings: Iterable[Setting] = (), run_code: bool = True) -> list
     found += _strays(everything.values())
     found += _of_theme(PARTS.parent / "theme")
     return list(dict.fromkeys(found))
+
+
+def _with(setting: Setting) -> str:
+    return f" (with {setting.query()})" if setting.query() else ""
 
 
 def _at(page: Page, line: int, what: str) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated
 
@@ -30,6 +30,8 @@ class Term(BaseModel):
     layer: Layer
     also: tuple[str, ...] = ()
     """Other names that it goes by: "high-bandwidth memory"."""
+    common: bool = False
+    """Whether it is a word of everyday language too, so that only {term} means this one."""
     see: tuple[str, ...] = ()
     """Related terms."""
 
@@ -61,6 +63,23 @@ def find(name: str) -> str:
         if each in _names():
             return _names()[each]
     raise UnknownName("term in glossary.yaml", name, (*terms(), *_names()))
+
+
+@functools.cache
+def _mentioned() -> re.Pattern[str]:
+    known = sorted((one for one, name in _names().items() if not terms()[name].common), key=len, reverse=True)
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, known)) or '(?!)'})(?:e?s)?(?![\w-])", re.IGNORECASE)
+
+
+def mentions(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where `text` uses terms in plain words: start, end, and the term. Acronyms count in capitals only."""
+    for found in _mentioned().finditer(text):
+        name = find(found[0])
+        spelled = next(
+            (one for one in (name, *terms()[name].also) if found[0].casefold().startswith(one.casefold())), name
+        )
+        if spelled[:2].islower() or found[0].startswith(spelled):
+            yield found.start(), found.end(), name
 
 
 def slug(text: str) -> str:

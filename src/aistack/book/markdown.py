@@ -19,7 +19,7 @@ from mdit_py_plugins.colon_fence import colon_fence_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.myst_role import myst_role_plugin
 
-from aistack.book import directives, maths, roles
+from aistack.book import directives, glossary, maths, roles
 from aistack.book.draft import Draft
 from aistack.book.source import MARKED, OPEN
 from aistack.errors import AistackError
@@ -46,13 +46,13 @@ def parser() -> MarkdownIt:
 
 def blocks(draft: Draft, markdown: str, line: int, outermost: bool = False) -> str:
     """HTML of Markdown that begins on this line of the page's. Raises `BadInput` naming file and line."""
-    env: Env = {"draft": draft, "line": line, "outermost": outermost}
+    env: Env = {"draft": draft, "line": line, "outermost": outermost, "linking": True}
     return str(parser().render(markdown, env))
 
 
 def inline(draft: Draft, markdown: str) -> str:
     """HTML of one line of Markdown, without a paragraph around it."""
-    env: Env = {"draft": draft, "line": draft.line}
+    env: Env = {"draft": draft, "line": draft.line, "linking": False}
     return str(parser().renderInline(markdown, env))
 
 
@@ -87,6 +87,16 @@ class _Html(RendererHTML):
                 if env["outermost"] and token.level == 0 and token.nesting <= 0 and (notes := draft.margin()):
                     pieces[start:] = [f'<div class="noted">{notes}', *pieces[start:], "</div>\n"]
         return "".join(pieces)
+
+    def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """Words, among them terms of the glossary: the first use of each on a page becomes a link by itself."""
+        draft, content = env["draft"], tokens[idx].content
+        pieces, done = [], 0
+        for start, end, name in glossary.mentions(content) if env["linking"] else ():
+            if name not in draft.terms:
+                pieces += [html.escape(content[done:start], quote=False), roles.term(draft, content[start:end], name)]
+                done = end
+        return "".join([*pieces, html.escape(content[done:], quote=False)])
 
     def number(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """A number with all it has to tell."""
@@ -144,7 +154,13 @@ class _Html(RendererHTML):
         if draft.headings and level > draft.headings[-1].level + 1:
             raise draft.wrong("this heading skips a level")
         anchor = draft.heading(level, _text(draft, tokens[idx + 1]))
+        env["linking"] = False
         return f'<{token.tag} id="{anchor}">'
+
+    def heading_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """The end of `heading_open`."""
+        env["linking"] = True
+        return f"</{tokens[idx].tag}>\n"
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """A table scrolls by itself on narrow screens."""
@@ -177,7 +193,13 @@ class _Html(RendererHTML):
             raise env["draft"].wrong(
                 f"the link to {address!r} leads out of the book; link pages with {{doc}}`layer/page`"
             )
+        env["linking"] = False
         return f'<a href="{html.escape(address, quote=True)}">'
+
+    def link_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """The end of `link_open`."""
+        env["linking"] = True
+        return "</a>"
 
 
 def formula(draft: Draft, source: str, display: bool = False) -> str:

@@ -42,6 +42,8 @@ class Text:
     """The line of the page's file that each line of `markdown` was written on."""
     numbers: tuple[tuple[str, Number], ...]
     """What the marks stand for, each with the name that the page's module gives it (empty for others)."""
+    computed: Mapping[str, Number]
+    """All that the page's module gives, by name."""
 
     def plain(self, text: str) -> str:
         """`text` with numbers as plain text."""
@@ -80,7 +82,7 @@ def expand(page: Page, setting: Setting) -> Text:
         here = int(found[1]) if (found := _LINE.search(each)) else here
         lines.append(here)
         kept.append(_LINE.sub("", each))
-    return Text("\n".join(kept), tuple(lines), tuple(used))
+    return Text("\n".join(kept), tuple(lines), tuple(used), numbers)
 
 
 def _raw(found: re.Match[str]) -> str:

@@ -58,6 +58,11 @@ class Figure:
         svg: str = vl_convert.vegalite_to_svg(self._spec(self.chart))
         return svg
 
+    @property
+    def spec(self) -> dict[str, Any] | None:
+        """The chart as Vega-Lite in the light colours, for a page that draws it itself; None for a diagram."""
+        return None if isinstance(self.chart, Diagram) else self._spec(self.chart)
+
     def html(self, number: int | str = "", label: str = "") -> str:
         """The figure as an HTML element that follows the page's colour scheme, its table folded away below it.
 

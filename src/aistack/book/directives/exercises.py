@@ -74,7 +74,7 @@ def exercise(draft: Draft, block: Block) -> str:
 
 
 def _answer(draft: Draft, name: str, tolerance: float) -> str:
-    numbers = draft.page.numbers(draft.setting)
+    numbers = draft.text.computed
     if name not in numbers:
         raise UnknownName("number of the page's module", name, numbers)
     number = numbers[name]

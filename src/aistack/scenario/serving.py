@@ -27,7 +27,8 @@ from aistack.scenario.asked import Asked, Count, names_of, rate_or_name, system
 from aistack.serving.deployment import Method
 
 ServedPrecision = Literal[
-    "fp32", "bf16", "fp16", "fp8", "fp8-block", "int8", "int8-weight", "nvfp4", "mxfp4", "int4", "q8_0", "q4_k_m"
+    "fp32", "bf16", "fp16", "fp8", "fp8-block", "int8", "int8-weight", "nvfp4", "mxfp4", "int4", "q8_0", "q6_k",
+    "q4_k_m", "mxfp4_moe",
 ]
 """The names of `serving.formats.WEIGHTS`."""
 CachePrecision = Literal["fp32", "bf16", "fp16", "fp8", "int8", "int4", "nvfp4"]
@@ -266,7 +267,8 @@ class ServingScenario(Asked):
 
 
 def _quantity(value: object, *ways: str) -> object:
-    """`value` in the first of the `ways` (units) that it reads as; other values are left to pydantic."""
+    """`value` in the first of the `ways` (units) that it reads as, of which the last is the one to speak of; other
+    values are left to pydantic."""
     if not isinstance(value, str):
         return value
     problem = ""
@@ -274,7 +276,7 @@ def _quantity(value: object, *ways: str) -> object:
         try:
             found = units.parse(value, unit)
         except BadInput as error:
-            problem = problem or str(error)
+            problem = str(error)
         else:
             if math.isfinite(found):
                 return found

@@ -187,7 +187,7 @@ def _closed_loop(
 
 def interval(metric: calibration.Metric, value: float, server: Server) -> Interval:
     """Between which eight of ten measurements of such a prediction lie."""
-    low, high = calibration.interval(metric, server.deployments.common.engine)
+    low, high = calibration.interval(metric, server.chip)
     return Interval(value * low, value * high)
 
 

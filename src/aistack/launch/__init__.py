@@ -8,7 +8,7 @@
 
 torchtitan and Megatron-LM train; Slurm and Kubernetes start the first of the two that can express the plan. Answers to
 serving scenarios go to `render_serving`: vLLM, SGLang and TensorRT-LLM serve one replica, Compose all replicas of a
-host, Kubernetes all of a cluster.
+host, Kubernetes all of a cluster. Pools that read prompts and decode apart go to `render_pools`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,28 @@ from aistack.launch import (
     engines,
     kubernetes,
     megatron,
+    pools_compose,
+    pools_kubernetes,
     serving_kubernetes,
+    serving_pools,
     serving_program,
     slurm,
     torchtitan,
 )
+from aistack.scenario.pools_answer import PoolsAnswer
 from aistack.scenario.question import TrainingScenario
 from aistack.scenario.serving_answer import ServingAnswer
 
-__all__ = ["ENGINES", "SERVING_ENGINES", "render", "render_serving", "write", "write_serving"]
+__all__ = [
+    "ENGINES",
+    "SERVING_ENGINES",
+    "render",
+    "render_pools",
+    "render_serving",
+    "write",
+    "write_pools",
+    "write_serving",
+]
 
 _RENDERERS = {
     "torchtitan": lambda scenario: torchtitan.program(scenario).files,
@@ -74,6 +87,22 @@ def render_serving(answer: ServingAnswer, engine: str) -> Mapping[str, str]:
 def write_serving(answer: ServingAnswer, engine: str, folder: Path) -> tuple[Path, ...]:
     """Write the files that serve a plan into `folder`; see `write`."""
     return _written(render_serving(answer, engine), folder)
+
+
+def render_pools(answer: PoolsAnswer, engine: str) -> Mapping[str, str]:
+    """The files that serve two pools by name, as text; see `render_serving`."""
+    if engine == "compose":
+        return pools_compose.rendered(answer)
+    if engine == "kubernetes":
+        return pools_kubernetes.rendered(answer)
+    if engine not in engines.PROGRAMS:
+        raise UnknownName("engine to launch with", engine, SERVING_ENGINES)
+    return serving_pools.files(answer, engine)
+
+
+def write_pools(answer: PoolsAnswer, engine: str, folder: Path) -> tuple[Path, ...]:
+    """Write the files that serve two pools into `folder`; see `write`."""
+    return _written(render_pools(answer, engine), folder)
 
 
 def _written(files: Mapping[str, str], folder: Path) -> tuple[Path, ...]:

@@ -6,18 +6,41 @@ under way. Only this machine reaches the proxy and Prometheus.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aistack.errors import BadInput
 from aistack.launch import engines, watching
-from aistack.launch.serving_program import PORT, ServingProgram, about, as_yaml, files, hosts, label, start_seconds
+from aistack.launch.serving_program import (
+    PORT,
+    Replica,
+    ServingProgram,
+    about,
+    as_yaml,
+    files,
+    hosts,
+    label,
+    start_seconds,
+)
 from aistack.scenario.serving_answer import ServingAnswer
 
 PROXY_IMAGE = "nginx:1.29-alpine"
 PROMETHEUS_IMAGE = "prom/prometheus:v3.5.0"
 READ_TIMEOUT = 3600
 """Seconds that an answer may take between two pieces."""
+
+
+PROMETHEUS = {
+    "image": PROMETHEUS_IMAGE,
+    "command": ["--config.file=/etc/prometheus/prometheus.yaml"],
+    "ports": ["127.0.0.1:9090:9090"],
+    "volumes": [
+        "./prometheus.yaml:/etc/prometheus/prometheus.yaml:ro",
+        "./rules.yaml:/etc/prometheus/rules.yaml:ro",
+    ],
+    "restart": "unless-stopped",
+}
+"""The service that watches the others."""
 
 
 def rendered(answer: ServingAnswer) -> Mapping[str, str]:
@@ -36,13 +59,15 @@ def rendered(answer: ServingAnswer) -> Mapping[str, str]:
         **files(answer, program),
         "compose.yaml": head + as_yaml(_project(answer, count)),
         "nginx.conf": _proxy(count),
-        "prometheus.yaml": as_yaml(_scraping(program, count)),
+        "prometheus.yaml": as_yaml(scraping(program, [f"replica-{number}" for number in range(count)])),
         "rules.yaml": as_yaml({"groups": watching.groups(answer, program.metrics, "replica-[0-9]+")}),
     }
 
 
 def _project(answer: ServingAnswer, count: int) -> dict[str, Any]:
-    replicas = {f"replica-{number}": _replica(answer, number) for number in range(count)}
+    replicas = {
+        f"replica-{number}": replica(answer, number * answer.accelerators_per_replica) for number in range(count)
+    }
     return {
         "name": label(answer),
         "services": {
@@ -54,24 +79,15 @@ def _project(answer: ServingAnswer, count: int) -> dict[str, Any]:
                 "depends_on": {name: {"condition": "service_healthy"} for name in replicas},
                 "restart": "unless-stopped",
             },
-            "prometheus": {
-                "image": PROMETHEUS_IMAGE,
-                "command": ["--config.file=/etc/prometheus/prometheus.yaml"],
-                "ports": ["127.0.0.1:9090:9090"],
-                "volumes": [
-                    "./prometheus.yaml:/etc/prometheus/prometheus.yaml:ro",
-                    "./rules.yaml:/etc/prometheus/rules.yaml:ro",
-                ],
-                "restart": "unless-stopped",
-            },
+            "prometheus": PROMETHEUS,
         },
         "volumes": {"models": {}},
     }
 
 
-def _replica(answer: ServingAnswer, number: int) -> dict[str, Any]:
+def replica(answer: Replica, first: int) -> dict[str, Any]:
+    """A service of one replica that has the accelerators from the `first` on."""
     each = answer.accelerators_per_replica
-    first = number * each
     service: dict[str, Any] = {
         "build": ".",
         "image": f"{label(answer)}:1",
@@ -128,14 +144,9 @@ http {{
 """
 
 
-def _scraping(program: ServingProgram, count: int) -> dict[str, Any]:
-    targets = [
-        {
-            "targets": [f"replica-{number}:{PORT}"],
-            "labels": {"pod": f"replica-{number}", "namespace": "compose"},
-        }
-        for number in range(count)
-    ]
+def scraping(program: ServingProgram, names: Iterable[str]) -> dict[str, Any]:
+    """Prometheus' settings for the services called `names`."""
+    targets = [{"targets": [f"{name}:{PORT}"], "labels": {"pod": name, "namespace": "compose"}} for name in names]
     return {
         "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
         "rule_files": ["rules.yaml"],

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from aistack.launch import engines, watching
 from aistack.launch.serving_program import (
     PORT,
+    Replica,
     ServingProgram,
     about,
     as_yaml,
@@ -30,60 +32,83 @@ CORES, HOST_MEMORY = 8, 32
 """Cores of the host an accelerator, and GB of its memory beside the weights, which pass through it."""
 
 
+@dataclass(frozen=True)
+class Pod:
+    """What a pod of one of two pools has beyond that of a whole replica."""
+
+    command: tuple[str, ...] = ()
+    """Instead of the image's own."""
+    environment: tuple[dict[str, Any], ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
 def rendered(answer: ServingAnswer) -> Mapping[str, str]:
     """The engine's files, `serving.yaml`, `monitoring.yaml` and the adapter's rule. Raises `BadInput` where the engine
     cannot express the plan or a replica is larger than a host."""
     program = engines.program(answer)
     name = label(answer)
     head = f"# {about(answer)}\n# {program.engine}. Build and push the image, then: kubectl apply -f serving.yaml\n"
-    monitoring = "# For the Prometheus operator: kubectl apply -f monitoring.yaml\n"
-    adapter = "# A rule for prometheus-adapter (values of its chart): requests under way, by pod\n"
-    served = [_volume(answer), _deployment(answer), _service(answer), _budget(answer), _autoscaler(answer)]
+    served = [volume(answer), deployment(answer, name), service(name), budget(name, answer.standing.spares),
+              _autoscaler(answer)]  # fmt: skip
     return {
         **files(answer, program),
         "serving.yaml": head + as_yaml(*served),
-        "monitoring.yaml": monitoring + as_yaml(_monitor(name, program), _rules(answer, program)),
+        **watched(monitor(name, program), _rules(answer, program)),
+    }
+
+
+def watched(*documents: dict[str, Any]) -> dict[str, str]:
+    """What watches the plan, for the Prometheus operator, and the rule for prometheus-adapter."""
+    monitoring = "# For the Prometheus operator: kubectl apply -f monitoring.yaml\n"
+    adapter = "# A rule for prometheus-adapter (values of its chart): requests under way, by pod\n"
+    return {
+        "monitoring.yaml": monitoring + as_yaml(*documents),
         "adapter-values.yaml": adapter + as_yaml({"rules": {"custom": [_adapter_rule()]}}),
     }
 
 
-def _metadata(name: str) -> dict[str, Any]:
-    return {"name": name, "labels": {"app.kubernetes.io/name": name}}
+def metadata(name: str) -> dict[str, Any]:
+    """A name, which is the label that others find it by."""
+    return {"name": name, "labels": labels(name)}
 
 
-def _volume(answer: ServingAnswer) -> dict[str, Any]:
-    name = label(answer)
+def labels(name: str) -> dict[str, str]:
+    """What the pods of `name` are found by."""
+    return {"app.kubernetes.io/name": name}
+
+
+def volume(answer: Replica) -> dict[str, Any]:
+    """Where checkpoints are kept."""
     # the checkpoint as published, in 16 bits, and room for another
     size = max(10, math.ceil(4 * answer.scenario.spec.parameters / 1e9))
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": _metadata(f"{name}-models"),
+        "metadata": metadata(f"{label(answer)}-models"),
         "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": f"{size}G"}}},
     }
 
 
-def _deployment(answer: ServingAnswer) -> dict[str, Any]:
-    name = label(answer)
+def deployment(answer: Replica, name: str, pod: Pod = Pod()) -> dict[str, Any]:
+    """Replicas called `name`; their number is the autoscaler's."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(name),
+        "metadata": metadata(name),
         "spec": {
-            # the number of replicas is the autoscaler's
             "progressDeadlineSeconds": start_seconds(answer) + 600,
             # accelerators are rarely free for one replica more
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
-            "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
+            "selector": {"matchLabels": labels(name)},
             "template": {
-                "metadata": {"labels": {"app.kubernetes.io/name": name}},
+                "metadata": {"labels": labels(name), **({"annotations": pod.annotations} if pod.annotations else {})},
                 "spec": {
                     "terminationGracePeriodSeconds": GRACE,
                     "enableServiceLinks": False,
                     "automountServiceAccountToken": False,
-                    "containers": [_container(answer)],
+                    "containers": [_container(answer, pod)],
                     "volumes": [
-                        {"name": "models", "persistentVolumeClaim": {"claimName": f"{name}-models"}},
+                        {"name": "models", "persistentVolumeClaim": {"claimName": f"{label(answer)}-models"}},
                         # engines' processes share memory beyond the container's 64 MiB
                         {"name": "shared-memory", "emptyDir": {"medium": "Memory"}},
                     ],
@@ -93,7 +118,7 @@ def _deployment(answer: ServingAnswer) -> dict[str, Any]:
     }
 
 
-def _container(answer: ServingAnswer) -> dict[str, Any]:
+def _container(answer: Replica, pod: Pod) -> dict[str, Any]:
     name, each, machines = label(answer), answer.accelerators_per_replica, hosts(answer)
     weights = sum(part.bytes for part in answer.memory if part.name == "weights") * each
     health = {"httpGet": {"path": "/health", "port": "http"}, "timeoutSeconds": 5}
@@ -101,12 +126,14 @@ def _container(answer: ServingAnswer) -> dict[str, Any]:
     return {
         "name": "engine",
         "image": f"{name}:1",
+        **({"command": list(pod.command)} if pod.command else {}),
         "env": [
             {"name": "HF_HOME", "value": "/models"},
             {
                 "name": "HF_TOKEN",
                 "valueFrom": {"secretKeyRef": {"name": f"{name}-hub", "key": "token", "optional": True}},
             },
+            *pod.environment,
         ],
         "ports": [{"name": "http", "containerPort": PORT}],
         "resources": {
@@ -128,44 +155,43 @@ def _container(answer: ServingAnswer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _service(answer: ServingAnswer) -> dict[str, Any]:
-    name = label(answer)
+def service(name: str) -> dict[str, Any]:
+    """One address for the pods called `name`."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(name),
-        "spec": {
-            "selector": {"app.kubernetes.io/name": name},
-            "ports": [{"name": "http", "port": 80, "targetPort": "http"}],
-        },
+        "metadata": metadata(name),
+        "spec": {"selector": labels(name), "ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
     }
 
 
-def _budget(answer: ServingAnswer) -> dict[str, Any]:
-    name = label(answer)
+def budget(name: str, spares: int) -> dict[str, Any]:
+    """How many pods may be down by intent."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": _metadata(name),
-        "spec": {
-            "maxUnavailable": max(1, answer.standing.spares),
-            "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
-        },
+        "metadata": metadata(name),
+        "spec": {"maxUnavailable": max(1, spares), "selector": {"matchLabels": labels(name)}},
     }
 
 
 def _autoscaler(answer: ServingAnswer) -> dict[str, Any]:
-    name, spares = label(answer), answer.standing.spares
+    spares = answer.standing.spares
     least, most = min(answer.day.replicas) + spares, max(answer.replicas, *answer.day.replicas) + spares
     target = watching.under_way_at_capacity(answer) * answer.replicas / (answer.replicas + spares)
+    return autoscaler(label(answer), least, max(most, answer.available), target, start_seconds(answer))
+
+
+def autoscaler(name: str, least: int, most: int, target: float, start: int) -> dict[str, Any]:
+    """From `least` to `most` replicas with `target` requests under way in each, which take `start` seconds to come."""
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
-        "metadata": _metadata(name),
+        "metadata": metadata(name),
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "minReplicas": max(1, least),
-            "maxReplicas": max(1, most, answer.available),
+            "maxReplicas": max(1, most),
             "metrics": [
                 {
                     "type": "Pods",
@@ -179,7 +205,7 @@ def _autoscaler(answer: ServingAnswer) -> dict[str, Any]:
                 # a start takes minutes: grow at once, and shrink when the load has stayed low
                 "scaleUp": {"stabilizationWindowSeconds": 0},
                 "scaleDown": {
-                    "stabilizationWindowSeconds": max(300, min(3600, start_seconds(answer))),
+                    "stabilizationWindowSeconds": max(300, min(3600, start)),
                     "policies": [{"type": "Pods", "value": 1, "periodSeconds": 120}],
                 },
             },
@@ -187,25 +213,31 @@ def _autoscaler(answer: ServingAnswer) -> dict[str, Any]:
     }
 
 
-def _monitor(name: str, program: ServingProgram) -> dict[str, Any]:
+def monitor(name: str, program: ServingProgram) -> dict[str, Any]:
+    """Which pods Prometheus asks."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",
-        "metadata": _metadata(name),
+        "metadata": metadata(name),
         "spec": {
-            "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
+            "selector": {"matchLabels": labels(name)},
             "podMetricsEndpoints": [{"port": "http", "path": program.metrics.path, "interval": "15s"}],
         },
     }
 
 
-def _rules(answer: ServingAnswer, program: ServingProgram) -> dict[str, Any]:
+def rules(name: str, groups: list[dict[str, Any]]) -> dict[str, Any]:
+    """Prometheus' rules as a document."""
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": _metadata(label(answer)),
-        "spec": {"groups": watching.groups(answer, program.metrics, f"{label(answer)}-.*")},
+        "metadata": metadata(name),
+        "spec": {"groups": groups},
     }
+
+
+def _rules(answer: ServingAnswer, program: ServingProgram) -> dict[str, Any]:
+    return rules(label(answer), watching.groups(answer, program.metrics, f"{label(answer)}-.*"))
 
 
 def _adapter_rule() -> dict[str, Any]:

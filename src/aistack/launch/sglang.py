@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from aistack.launch import serving_program
 from aistack.launch.serving_program import (
     Metrics,
+    Replica,
+    Router,
     ServingProgram,
     checkpoint,
     expressible,
@@ -21,8 +24,8 @@ from aistack.launch.serving_program import (
     resident,
     served_formats,
 )
-from aistack.scenario.serving_answer import ServingAnswer
 from aistack.serving.deployment import Deployment, Speculation
+from aistack.serving.pool_capacity import Half
 
 NAME = "SGLang 0.5"
 IMAGE = "lmsysorg/sglang:v0.5.4"
@@ -41,7 +44,7 @@ METRICS = Metrics(
 )
 
 
-def program(answer: ServingAnswer) -> ServingProgram:
+def program(answer: Replica) -> ServingProgram:
     """The command that starts a replica. Raises `BadInput` naming everything that SGLang cannot express."""
     plan = answer.deployment
     ranks = plan.tensor_parallel * plan.data_parallel
@@ -64,7 +67,7 @@ def program(answer: ServingAnswer) -> ServingProgram:
     )
 
 
-def _options(answer: ServingAnswer, plan: Deployment) -> Iterator[str]:
+def _options(answer: Replica, plan: Deployment) -> Iterator[str]:
     yield from ("--served-model-name", repository(answer))
     yield from ("--tp-size", str(plan.tensor_parallel * plan.data_parallel))
     if plan.pipeline_parallel > 1:
@@ -91,7 +94,7 @@ def _options(answer: ServingAnswer, plan: Deployment) -> Iterator[str]:
         yield from _speculation(plan.speculative)
 
 
-def _static(answer: ServingAnswer) -> float:
+def _static(answer: Replica) -> float:
     """Share of the memory for weights and cache together, which is what SGLang's fraction means."""
     other = {"activations", "engine and graphs", "left to others"}
     held = sum(part.bytes for part in answer.memory if part.name not in other)
@@ -107,3 +110,26 @@ def _speculation(method: Speculation) -> Iterator[str]:
         yield from ("--speculative-draft-model-path", method.draft)
     yield from ("--speculative-num-steps", str(method.tokens), "--speculative-eagle-topk", "1")
     yield from ("--speculative-num-draft-tokens", str(method.tokens + 1))
+
+
+BOOTSTRAP = 8998
+"""Where a replica that reads prompts tells others how to reach its cache."""
+ROUTER = Router(
+    name="SGLang Router 0.3.2",
+    image="python:3.12-slim",
+    command=("python3", "-m", "sglang_router.launch_router", "--pd-disaggregation", "--policy", "round_robin"),
+    packages=("sglang-router==0.3.2",),
+    bootstrap=BOOTSTRAP,
+    at_once=True,
+)
+
+
+def half(program: ServingProgram, which: Half, prefill: Deployment, decode: Deployment) -> ServingProgram:
+    """The program of one of two pools: caches pass through Mooncake's engine, which SGLang takes by default. Raises
+    `BadInput`."""
+    expressible(NAME, {
+        "a pool that decodes has no pipeline stages.": decode.pipeline_parallel > 1,
+        "both pools speculate alike, or neither.": prefill.speculative != decode.speculative,
+    })  # fmt: skip
+    ports = {"--disaggregation-bootstrap-port": BOOTSTRAP} if which == "prefill" else {}
+    return replace(program, options=(*program.options, "--disaggregation-mode", which), ports=ports)

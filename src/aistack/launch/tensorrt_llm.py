@@ -6,11 +6,17 @@ of a layer; with attention in parallel over requests every rank is a group of it
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
+
+import yaml
 
 from aistack.launch.serving_program import (
     Metrics,
+    Replica,
+    Router,
     ServingProgram,
     as_yaml,
     checkpoint,
@@ -21,8 +27,8 @@ from aistack.launch.serving_program import (
     resident,
     served_formats,
 )
-from aistack.scenario.serving_answer import ServingAnswer
 from aistack.serving.deployment import Deployment, Speculation
+from aistack.serving.pool_capacity import Half
 
 NAME = "TensorRT-LLM 1.1"
 IMAGE = "nvcr.io/nvidia/tensorrt-llm/release:1.1.0"
@@ -44,7 +50,7 @@ METRICS = Metrics(
 )
 
 
-def program(answer: ServingAnswer) -> ServingProgram:
+def program(answer: Replica) -> ServingProgram:
     """The command that starts a replica. Raises `BadInput` naming everything that TensorRT-LLM cannot express."""
     plan = answer.deployment
     ranks = plan.tensor_parallel * plan.data_parallel
@@ -69,7 +75,7 @@ def program(answer: ServingAnswer) -> ServingProgram:
     )
 
 
-def _options(answer: ServingAnswer, plan: Deployment) -> Iterator[str]:
+def _options(answer: Replica, plan: Deployment) -> Iterator[str]:
     yield from ("--tp_size", str(plan.tensor_parallel * plan.data_parallel))
     yield from ("--pp_size", str(plan.pipeline_parallel))
     if plan.expert_parallel > 1:
@@ -80,7 +86,7 @@ def _options(answer: ServingAnswer, plan: Deployment) -> Iterator[str]:
     yield from ("--extra_llm_api_options", OPTIONS)
 
 
-def _settings(answer: ServingAnswer, plan: Deployment) -> dict[str, Any]:
+def _settings(answer: Replica, plan: Deployment) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "enable_chunked_prefill": plan.chunk > 0,
         "kv_cache_config": {
@@ -113,3 +119,22 @@ def _speculation(method: Speculation) -> dict[str, Any]:
     if method.method == "ngram":
         return {"decoding_type": "NGram", "max_draft_len": method.tokens, "max_matching_ngram_size": 4}
     return {"decoding_type": "DraftTarget", "max_draft_len": method.tokens, "speculative_model_dir": method.draft}
+
+
+ROUTER = Router(name=NAME, image=IMAGE, command=("trtllm-serve", "disaggregated", "-c"), file=True)
+
+
+def half(program: ServingProgram, which: Half, prefill: Deployment, decode: Deployment) -> ServingProgram:
+    """The program of one of two pools: caches pass over UCX, through a buffer for the longest request. Reading prompts
+    does not overlap with scheduling there (`examples/disaggregated`). Raises `BadInput`."""
+    expressible(NAME, {
+        "both pools speculate alike, or neither.": prefill.speculative != decode.speculative,
+    })  # fmt: skip
+    values = dict(itertools.pairwise(program.options))
+    settings = yaml.safe_load(program.files[OPTIONS])
+    settings["cache_transceiver_config"] = {"backend": "UCX", "max_tokens_in_buffer": int(values["--max_seq_len"])}
+    if which == "prefill":
+        settings["disable_overlap_scheduler"] = True
+    own = f"{which}.yaml"
+    options = tuple(own if word == OPTIONS else word for word in program.options)
+    return replace(program, options=options, files={own: as_yaml(settings)})

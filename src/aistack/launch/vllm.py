@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from aistack.launch.serving_program import (
     FORMATS,
     Metrics,
+    Replica,
+    Router,
     ServingProgram,
     checkpoint,
     expressible,
@@ -23,8 +26,8 @@ from aistack.launch.serving_program import (
     resident,
     served_formats,
 )
-from aistack.scenario.serving_answer import ServingAnswer
 from aistack.serving.deployment import Deployment, Speculation
+from aistack.serving.pool_capacity import Half
 
 NAME = "vLLM 0.11"
 IMAGE = "vllm/vllm-openai:v0.11.0"
@@ -44,7 +47,7 @@ METRICS = Metrics(
 )
 
 
-def program(answer: ServingAnswer) -> ServingProgram:
+def program(answer: Replica) -> ServingProgram:
     """The command that starts a replica. Raises `BadInput` naming everything that vLLM cannot express."""
     plan = answer.deployment
     ranks = plan.tensor_parallel * plan.data_parallel
@@ -71,7 +74,7 @@ def program(answer: ServingAnswer) -> ServingProgram:
     )
 
 
-def _options(answer: ServingAnswer, plan: Deployment) -> Iterator[str]:
+def _options(answer: Replica, plan: Deployment) -> Iterator[str]:
     yield from ("--served-model-name", repository(answer))
     yield from ("--tensor-parallel-size", str(plan.tensor_parallel))
     if plan.pipeline_parallel > 1:
@@ -104,3 +107,36 @@ def _options(answer: ServingAnswer, plan: Deployment) -> Iterator[str]:
 def _speculation(method: Speculation) -> dict[str, object]:
     looked_up = {"prompt_lookup_max": 4} if method.method == "ngram" else {}
     return {"method": method.method, "num_speculative_tokens": method.tokens, **looked_up}
+
+
+ROUTER = Router(
+    name="vLLM Router 0.1.17",
+    image="python:3.12-slim",
+    command=("vllm-router", "--vllm-pd-disaggregation", "--policy", "round_robin"),
+    packages=("vllm-router==0.1.17",),
+)
+SIDE_CHANNEL = 5600
+"""Where the first accelerator tells others how to read its cache; the others' follow."""
+
+
+def half(program: ServingProgram, which: Half, prefill: Deployment, decode: Deployment) -> ServingProgram:
+    """The program of one of two pools: caches pass through NIXL, read by the replica that decodes. Which pool a server
+    is in the router decides; its role only says so. Raises `BadInput`."""
+    expressible(NAME, {
+        "caches are handed on to as many tensor ranks, or a multiple of them: decode takes fewer than prefill.":
+            decode.tensor_parallel % prefill.tensor_parallel != 0,
+        "pipeline stages do not go with handing caches on.":
+            max(prefill.pipeline_parallel, decode.pipeline_parallel) > 1,
+    })  # fmt: skip
+    role = {"prefill": "kv_producer", "decode": "kv_consumer"}[which]
+    transfer = json.dumps({"kv_connector": "NixlConnector", "kv_role": role})
+    return replace(
+        program,
+        options=(*program.options, "--kv-transfer-config", transfer),
+        environment=(
+            f"# NIXL's own address, which the other pool reaches: ports from {SIDE_CHANNEL} on, one an accelerator",
+            'export VLLM_NIXL_SIDE_CHANNEL_HOST="${ADDRESS:-127.0.0.1}"',
+            f'export VLLM_NIXL_SIDE_CHANNEL_PORT="$(({SIDE_CHANNEL} + FIRST))"',
+        ),
+        packages=("nixl>=0.5.1",),
+    )

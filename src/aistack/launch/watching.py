@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from aistack.launch.serving_program import Metrics
+from aistack.scenario.pools_answer import PoolAnswer, PoolsAnswer
 from aistack.scenario.serving_answer import ServingAnswer
 
 WINDOW = "5m"
@@ -28,13 +29,45 @@ def groups(answer: ServingAnswer, metrics: Metrics, pods: str) -> list[dict[str,
 
     `pods` is a pattern of the replicas' names, which keeps other services of the same engine out.
     """
-    of = f'{{pod=~"{pods}"}}'
-    each = " + ".join(f"sum by (namespace, pod) ({gauge}{of})" for gauge in (metrics.running, metrics.waiting))
-    goals = [*_latencies(answer, metrics, of), *_rate(answer, metrics, of), *_queue(metrics, of)]
-    return [
-        {"name": "serving", "rules": [{"record": UNDER_WAY, "expr": each}]},
-        {"name": "serving-goals", "rules": goals},
+    of = _of(pods)
+    percentile = answer.scenario.percentile
+    goals = [
+        _missed(name, _quantile(metrics.of(name), of, percentile), percentile, asked)
+        for name, asked in answer.scenario.goals.items()
     ]
+    also = [*_rate(answer.most, metrics, of), _queue(metrics, of)]
+    return [_under_way(metrics, of), {"name": "serving-goals", "rules": [*goals, *also]}]
+
+
+def pool_groups(
+    answer: PoolsAnswer, metrics: Metrics, prefill: str, decode: str, at_once: bool
+) -> list[dict[str, Any]]:
+    """The same of two pools, by patterns of their replicas' names.
+
+    Where a request is sent to both pools `at_once`, the one that decodes sees its times whole. Else it comes there when
+    its prompt has been read: its time to the first token is that of the first pool, and the mean that the second adds.
+    """
+    reading, decoding, percentile = _of(prefill), _of(decode), answer.scenario.percentile
+    whole = {name: _quantile(metrics.of(name), decoding, percentile) for name in SUMMARIES}
+    if not at_once:
+        first = _quantile(metrics.ttft, reading, percentile)
+        whole["ttft"] = f"{first} + {_mean(metrics.ttft, decoding)}"
+        whole["latency"] = f"{whole['latency']} + {_mean(metrics.ttft, reading)}"
+    goals = [_missed(name, whole[name], percentile, asked) for name, asked in answer.scenario.goals.items()]
+    queues = [_queue(metrics, of, half) for of, half in ((reading, "Prefill"), (decoding, "Decode"))]
+    return [
+        _under_way(metrics, _of(f"{prefill}|{decode}")),
+        {"name": "serving-goals", "rules": [*goals, *_rate(answer.most, metrics, decoding), *queues]},
+    ]
+
+
+def _of(pods: str) -> str:
+    return f'{{pod=~"{pods}"}}'
+
+
+def _under_way(metrics: Metrics, of: str) -> dict[str, Any]:
+    each = " + ".join(f"sum by (namespace, pod) ({gauge}{of})" for gauge in (metrics.running, metrics.waiting))
+    return {"name": "serving", "rules": [{"record": UNDER_WAY, "expr": each}]}
 
 
 def under_way_at_capacity(answer: ServingAnswer) -> float:
@@ -43,39 +76,46 @@ def under_way_at_capacity(answer: ServingAnswer) -> float:
     return max(1.0, within * answer.latency.mean)
 
 
-def _latencies(answer: ServingAnswer, metrics: Metrics, of: str) -> list[dict[str, Any]]:
-    percentile = answer.scenario.percentile
-    return [
-        _alert(
-            f"Serving{name.capitalize()}Missed",
-            f"histogram_quantile({percentile / 100:g}, sum by (le) (rate({metrics.of(name)}_bucket{of}[{WINDOW}])))"
-            f" > {asked:g}",
-            f"The {SUMMARIES[name]} at p{percentile:g} is above its goal of {asked:g} s",
-        )
-        for name, asked in answer.scenario.goals.items()
-    ]
+def _missed(name: str, expression: str, percentile: float, asked: float) -> dict[str, Any]:
+    return _alert(
+        f"Serving{name.capitalize()}Missed",
+        f"{expression} > {asked:g}",
+        f"The {SUMMARIES[name]} at p{percentile:g} is above its goal of {asked:g} s",
+    )
 
 
-def _rate(answer: ServingAnswer, metrics: Metrics, of: str) -> list[dict[str, Any]]:
-    if not answer.most > 0:
+def _quantile(histogram: str, of: str, percentile: float) -> str:
+    return f"histogram_quantile({percentile / 100:g}, sum by (le) (rate({histogram}_bucket{of}[{WINDOW}])))"
+
+
+def _mean(histogram: str, of: str) -> str:
+    return f"sum(rate({histogram}_sum{of}[{WINDOW}])) / sum(rate({histogram}_count{of}[{WINDOW}]))"
+
+
+def _rate(most: float, metrics: Metrics, of: str) -> list[dict[str, Any]]:
+    if not most > 0:
         return []
     return [
         _alert(
             "ServingRateAbovePlan",
-            f"sum(rate({metrics.finished}{of}[{WINDOW}])) > {answer.most:.6g}",
-            f"More requests come than the {answer.most:.3g}/s that the plan carries within its goals",
+            f"sum(rate({metrics.finished}{of}[{WINDOW}])) > {most:.6g}",
+            f"More requests come than the {most:.3g}/s that the plan carries within its goals",
         )
     ]
 
 
-def _queue(metrics: Metrics, of: str) -> list[dict[str, Any]]:
-    return [
-        _alert(
-            "ServingQueueStands",
-            f"min_over_time(sum({metrics.waiting}{of})[{WINDOW}:30s]) > 0",
-            "Requests have waited without a pause: replicas are too few",
-        )
-    ]
+def _queue(metrics: Metrics, of: str, half: str = "") -> dict[str, Any]:
+    return _alert(
+        f"Serving{half}QueueStands",
+        f"min_over_time(sum({metrics.waiting}{of})[{WINDOW}:30s]) > 0",
+        "Requests have waited without a pause: replicas are too few",
+    )
+
+
+def pool_under_way(answer: PoolsAnswer, half: PoolAnswer) -> float:
+    """Requests of one replica of a pool when both carry as many as the goals allow, by Little's law; at least one."""
+    stay = answer.ttft.mean if half is answer.prefill else answer.latency.mean - answer.ttft.mean
+    return max(1.0, max(answer.most, answer.rate) / half.replicas * stay)
 
 
 def _alert(name: str, expression: str, summary: str) -> dict[str, Any]:

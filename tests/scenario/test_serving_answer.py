@@ -229,3 +229,9 @@ def test_layers_are_divided_among_cards_at_home() -> None:
          "concurrency": 1, "engine": "llama.cpp"}
     )  # fmt: skip
     assert answer_serving(both).deployment.pipeline_parallel == 2
+
+
+def test_memory_that_adds_up_to_the_capacity_fits() -> None:
+    # its parts, the room that is left among them, sum to a hair more than 64 GB
+    asked = ServingScenario(model="llama-3.1-8b", on="1xapple-m1-max", prompt=1024, output=256, precision="q4_k_m")
+    assert answer_serving(asked).fits

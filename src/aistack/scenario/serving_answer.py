@@ -54,9 +54,10 @@ def binding(goals: Sequence[Goal]) -> Goal | None:
 
 
 def bound(goal: Goal | None, elasticity: Mapping[str, Mapping[str, float]]) -> str:
-    """The resource that holds back most what binds: the goal that does, for a rate the throughput, else "tpot"."""
+    """The resource that holds back most what binds: the goal that does, for a rate the throughput, else "tpot", or
+    "ttft" where answers have one token."""
     what = "tpot" if goal is None else {"rate": "throughput", "latency": "tpot"}.get(goal.name, goal.name)
-    among = elasticity[what]
+    among = elasticity[what if any(elasticity[what].values()) else "ttft"]
     return max(among, key=lambda name: among[name])
 
 
@@ -199,7 +200,8 @@ class ServingAnswer:
     @property
     def fits(self) -> bool:
         """Whether the weights and the cache of at least one request are there."""
-        return self.memory_total <= self.capacity
+        # what is left over is one of the parts, so that they sum to the capacity but for rounding
+        return self.memory_total <= self.capacity * (1 + 1e-9)
 
     @property
     def binding(self) -> Goal | None:

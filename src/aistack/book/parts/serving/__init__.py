@@ -1,0 +1,1 @@
+"""Part 5: how models are deployed and served."""

@@ -60,7 +60,7 @@ def message(schema: type[BaseModel], error: ErrorDetails) -> list[str]:
             return [f"{path}: {error['input']!r} is not one of {', '.join(choices)}{meant}"]
         case "value_error":
             text = error["msg"].removeprefix("Value error, ")
-            return [f"{path}: {each}" for each in text.split("; ")]
+            return [f"{path}: {each}" if location else each for each in text.split("; ")]
         case "string_pattern_mismatch" if last in _PATTERNS:
             return [f"{path}: {error['input']!r} {_PATTERNS[last]}"]
         case _ if of_fact is False and location and location[-1] in {"bool", "int", "float", "str"}:

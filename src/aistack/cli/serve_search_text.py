@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from aistack import catalog
 from aistack.cli.plan_text import amount, wrapped
 from aistack.scenario import ServingAnswer
 from aistack.scenario.serving_search import Divided, Option, ServingFound
@@ -52,25 +51,25 @@ def command(answer: ServingAnswer) -> str:
 
 
 def _best(plans: Sequence[ServingAnswer], out: Console) -> None:
-    rows = _table("chips", "request/s", "first token", "a token", "$/M tokens", "")
+    rows = _table("chips", "req/s", "first token", "a token", "$/M", "replicas")
     for each in plans:
         rows.add_row(
-            f"{each.replicas * each.accelerators_per_replica:,}",
+            f"{each.replicas * each.accelerators_per_replica:,}x{each.cluster.chip}",
             text(each.rate, "1"),
             amount(each.ttft.high, "s"),
             amount(each.tpot.high, "s"),
             f"{each.cost.usd_per_million:.3g}" if math.isfinite(each.cost.usd_per_million) else "unknown",
-            f"{each.replicas:,} x {_short(each.deployment, each.cluster.chip)}",
+            f"{each.replicas:,} x {_short(each.deployment)}",
         )
     out.print()
     out.print(f"the best, times at p{plans[0].scenario.percentile:g}", style="dim")
     out.print(rows)
 
 
-def _short(deployment: Deployment, chip: str) -> str:
+def _short(deployment: Deployment) -> str:
     """A deployment in few words."""
     sizes, precision, *_ = str(deployment).split(", ")
-    return f"{sizes}, {precision}, batch {deployment.max_batch:,}, {catalog.accelerator(chip).name}"
+    return f"{sizes}, {precision}, batch {deployment.max_batch:,}"
 
 
 def _pools(divided: Divided) -> str:
@@ -96,7 +95,7 @@ def pool(one: Deployment, replicas: int) -> str:
 
 
 def _frontier(heading: str, options: Sequence[Option], out: Console) -> None:
-    rows = _table("a user's", "a chip's", "$/M out", "first token", "at once", "")
+    rows = _table("a user's", "a chip's", "$/M out", "first token", "at once", "deployment")
     for each in _spread(options):
         rows.add_row(
             f"{each.interactivity:.1f}",
@@ -104,7 +103,7 @@ def _frontier(heading: str, options: Sequence[Option], out: Console) -> None:
             f"{1e6 / each.tokens_per_dollar:.3g}" if each.tokens_per_dollar > 0 else "unknown",
             text(each.ttft, "s"),
             f"{each.clients:,.0f}",
-            _short(each.deployment, each.accelerator),
+            f"{_short(each.deployment)}, {each.accelerator}",
         )
     out.print()
     out.print(f"{heading}: {len(options)} points that nothing beats in both", style="dim")

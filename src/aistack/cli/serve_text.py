@@ -80,7 +80,8 @@ def load(answer: ServingAnswer | PoolsAnswer) -> str:
     if asked.concurrency is not None:
         return f"{asked.concurrency:,} clients, {text(answer.rate, 'request/s')}"
     if asked.rate is not None:
-        return text(asked.rate, "request/s")
+        served = f", {text(answer.rate, 'request/s')} served" if answer.rate < 0.999 * asked.rate else ""
+        return f"{text(asked.rate, 'request/s')}{served}"
     return f"at most {text(answer.rate, 'request/s')}{' within the goals' if asked.goals else ''}"
 
 
@@ -96,7 +97,7 @@ def _replicas(answer: ServingAnswer) -> str:
     if not answer.needed:
         return f"no number of them meets the goals; {room}"
     spares = f" and {answer.standing.spares:,} spare" if answer.standing.spares else ""
-    left = f", {answer.headroom:.0%} of what they carry left" if answer.most > 0 else ""
+    left = f", {answer.headroom:.0%} of what they carry left" if answer.headroom >= 0 < answer.most else ""
     return f"{answer.needed:,} needed{spares}, {room}{left}"
 
 

@@ -76,7 +76,9 @@ def _each(answer: ServingAnswer) -> Iterator[tuple[str, Figure]]:
     yield "memory", memory_map.draw({str(answer.deployment): parts}, answer.capacity, about, "serving")
     yield from _of_replica(answer, about)
     binding = answer.binding
-    what = binding.name if binding is not None and binding.name in answer.elasticity else "tpot"
+    what = "tpot" if answer.tpot.mean > 0 else "ttft"
+    if binding is not None and binding.name in answer.elasticity:
+        what = binding.name
     resources = [(name, RESOURCES[name], percent) for name, percent in answer.elasticity[what].items()]
     yield "elasticity", elasticity.draw(resources, about, of=f"the {what.upper()}")
     if curves := cost_curves(answer):

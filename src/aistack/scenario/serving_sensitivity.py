@@ -15,14 +15,16 @@ def estimate(server: Server, work: Workload, load: Mapping[str, float]) -> dict[
     """For "ttft", "tpot" and "throughput": percent that it gets better for one percent more of each resource.
 
     Times are those under `load` (a rate or a concurrency, as `steady_state.estimate` takes it); throughput is that of a
-    full replica, since below it the load decides. Each resource is made one percent better alone.
+    full replica, since below it the load decides. Each resource is made one percent better alone. Answers of one token
+    have no time between tokens, which nothing makes better.
     """
     before = _seconds(server, work, load)
     found: dict[str, dict[str, float]] = {name: {} for name in before}
     for resource, improved in BETTER.items():
         after = _seconds(improved(server), work, load)
         for name in found:
-            found[name][resource] = better.elasticity(before[name], after[name])
+            none = name == "tpot" and work.output <= 1
+            found[name][resource] = 0.0 if none else better.elasticity(before[name], after[name])
     return found
 
 

@@ -128,7 +128,7 @@ def tables(setting: Setting) -> Mapping[str, Callable[[], Table]]:
     models = dict.fromkeys((setting.model, *CACHED))
     return {
         "caches": lambda: Table(
-            "What a token leaves behind differs more than models' sizes do",
+            "A model's size says little about what its tokens leave behind",
             COUNTED,
             [_row(each) for each in models],
         )

@@ -295,6 +295,24 @@ def test_a_diagram_plays_steps_and_pauses(site: Path, tab: Tab) -> None:
     assert figure.evaluate(visible) == 1
 
 
+def test_a_chart_can_be_pointed_at_and_put_back(site: Path, tab: Tab) -> None:
+    tab.goto(holding(site, "data-charts="))
+    figure = tab.locator("figure:has(.explore)").first
+    still = figure.locator(".drawing > svg").inner_html()
+    figure.locator(".explore").click()
+    drawn = figure.locator(".drawing > div svg")
+    drawn.wait_for()
+    assert drawn.get_attribute("aria-label")
+    assert drawn.locator("text").count() > 3
+    # it is drawn in the page's own ink, dark or light
+    assert (
+        tab.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--ink').trim()")
+        in drawn.inner_html()
+    )
+    figure.locator(".explore").click()
+    assert figure.locator(".drawing > svg").inner_html() == still
+
+
 def test_everything_is_there_without_javascript(site: Path, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     tab = context.new_page()

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 BOOK = "AI Stack DeepDive"
 THEME = Path(__file__).parent / "theme"
 
-_SCRIPTS = ("path.js", "search.js", "numbers.js", "frames.js", "exercises.js", "demos.js")
+_SAID_ELSEWHERE = ("Takeaways", "References")
+"""Headings that every page has, and that the rail need not name."""
+
+_SCRIPTS = ("path.js", "search.js", "numbers.js", "frames.js", "exercises.js", "demos.js", "charts.js")
 _NEEDED_BY = {
     "numbers.js": 'class="n n-',
     "frames.js": 'class="player"',
     "exercises.js": "data-answer=",
     "demos.js": "data-demo=",
+    "charts.js": "data-charts=",
 }
 """What a page must hold to need a script; the others every page has."""
 
@@ -150,6 +154,8 @@ def document(
         "look": "",
         "maths": False,
         "scripts": (),
+        "headings": (),
+        "charts": (),
         **values,
     }
     found = environment().get_template(template)
@@ -179,7 +185,9 @@ def page_html(rendered: Rendered, *, live: bool = False, bar: str = "") -> str:
         lead=Markup(rendered.lead),
         readers=listed([path.who for path in READING_PATHS if path.id in rendered.readers]),
         body=Markup(rendered.html),
+        headings=[each for each in rendered.headings if each.level == 2 and each.text not in _SAID_ELSEWHERE],
         planned=source.front.planned,
+        charts=[label for label, figure in rendered.figures.items() if figure.spec],
         turns=list(_turns(source)),
     )
 
@@ -205,6 +213,15 @@ def assets() -> Iterator[tuple[str, bytes]]:
     yield "katex/katex.min.css", (vendor / "katex" / "katex.min.css").read_bytes()
     for file in sorted((vendor / "katex" / "fonts").glob("*.woff2")):
         yield f"katex/fonts/{file.name}", file.read_bytes()
+
+
+@functools.cache
+def vega() -> bytes:
+    """The script that draws charts in the browser, `assets/vega.js`, as vl-convert carries it."""
+    import vl_convert
+
+    bundle: str = vl_convert.javascript_bundle("window.aistackVega = vegaEmbed;")
+    return bundle.encode()
 
 
 def day(date: datetime.date) -> str:

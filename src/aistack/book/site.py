@@ -14,7 +14,8 @@ from aistack.book.home import home_html
 from aistack.book.page import pages
 from aistack.book.render import Rendered, render
 from aistack.book.setting import Setting
-from aistack.book.shell import assets, page_html
+from aistack.book.shell import assets, page_html, vega
+from aistack.drawing.theme import ROLES
 from aistack.errors import BadInput
 from aistack.files import replacing
 
@@ -48,6 +49,9 @@ def files(setting: Setting) -> Iterator[tuple[str, bytes]]:
     for each in rendered.values():
         for name, demo in each.demos.items():
             yield f"demos/{each.id.replace('/', '-')}-{name}.js", grid(each.id, name, demo).encode()
+        if drawn := charts(each):
+            yield f"charts/{each.page.file.removesuffix('.html')}.js", drawn.encode()
+    yield "assets/vega.js", vega()
     yield "assets/sections.js", search.script(setting, rendered).encode()
     for path, content in assets():
         yield f"assets/{path}", content
@@ -62,6 +66,13 @@ def documents(
         yield each.page.file, page_html(each, live=live, bar=bar)
     for path in back_matter():
         yield path, back_html(path, setting, rendered, live=live, bar=bar)
+
+
+def charts(rendered: Rendered) -> str:
+    """A script that gives a page its charts to draw again, in the reader's colours; empty where it has none."""
+    specs = {label: spec for label, figure in rendered.figures.items() if (spec := figure.spec)}
+    roles = {on_paper: f"--{role}" for role, (on_paper, _) in ROLES.items()}
+    return f"aistackCharts({json.dumps(roles)},{json.dumps(specs, ensure_ascii=False)});\n" if specs else ""
 
 
 def grid(page_id: str, name: str, demo: Demo) -> str:

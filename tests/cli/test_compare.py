@@ -124,6 +124,17 @@ def test_a_plan_that_misses_its_goals_or_does_not_fit_is_never_the_best(tmp_path
     assert small.returncode == 3 and small.stdout == "" and small.stderr.count("does not fit") == 2
 
 
+def test_pools_stand_beside_replicas_that_do_everything(tmp_path: Path) -> None:
+    together, apart = (tmp_path / f"{name}.yaml" for name in ("together", "apart"))
+    together.write_text("model: llama-3.1-8b\non: 4xh100-sxm5\nprompt: 2048\noutput: 256\nrate: 5/s\n")
+    apart.write_text(together.read_text() + 'prefill: "tp=1 replicas=2"\ndecode: "tp=1 replicas=2"\n')
+    done = _compare(str(together), str(apart))
+    assert done.returncode == 0, done.stderr
+    row = {line[:15].rstrip(): line[15:] for line in done.stdout.splitlines()}
+    assert "2 x TP 1 and 2 x TP 1" in " ".join(done.stdout.split())
+    assert "unknown" in row["memory in use"] and "unknown" not in row["first token"]
+
+
 def test_what_misses_is_named() -> None:
     done = _compare(*SERVED, "--rate", "2/s", "--on", "1xh100-sxm5", "--on", "1xl4")
     row = next(line for line in done.stdout.splitlines() if line.startswith("goals missed"))

@@ -103,3 +103,11 @@ def test_a_trace_says_what_caches_of_several_sizes_find() -> None:
     without = json.loads(_simulate(*words, "--no-prefix-cache", "--json").stdout)
     assert without["cached"] == 0 and without["hit_ratios"] == []
     assert without["seen"]["ttft"]["mean"] > found["seen"]["ttft"]["mean"]
+
+
+def test_answers_of_one_token_and_goals_that_are_missed() -> None:
+    lengths = ("--prompt", "500", "--requests", "50", "--rate", "5/s")
+    single = _simulate(*lengths, "--output", "1", "--ttft", "1ms").stdout
+    assert "time per output token" not in single and "prompts of 500 tokens, answers of 1\n" in single
+    assert "0.00% of the requests met all of ttft 1 ms; 95% should: missed" in " ".join(single.split())
+    assert "should: met" in " ".join(_simulate(*lengths, "--output", "9", "--ttft", "9s").stdout.split())

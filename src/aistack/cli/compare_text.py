@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aistack.cli.plan_text import WIDTH, amount, listed, wrapped
-from aistack.scenario import Share, TrainingAnswer
+from aistack.scenario import PoolsAnswer, Share, TrainingAnswer
 from aistack.scenario.comparison import Answer, Quantity, Unfit, competes, quantities, said, told_apart
 from aistack.scenario.serving_answer import ServingAnswer
 from aistack.units import span, text
@@ -88,16 +88,19 @@ def _verdicts(shown: Sequence[Answer]) -> list[tuple[str, list[str]]]:
         fits = [_over(answer) for answer in shown if isinstance(answer, TrainingAnswer)]
         return [("fits", fits), ("limited by", bounds)]
     goals = ["does not fit" if isinstance(answer, Unfit) else _missed(answer) for answer in shown]
-    replicas = [_replicas(answer) if isinstance(answer, ServingAnswer) else "-" for answer in shown]
+    replicas = [_replicas(answer) for answer in shown]
     return [("replicas", replicas), ("goals missed", goals), ("limited by", bounds)]
 
 
-def _replicas(answer: ServingAnswer) -> str:
-    return f"{answer.replicas:,} x {str(answer.deployment).split(',')[0]}"
+def _replicas(answer: Answer) -> str:
+    if isinstance(answer, Unfit | TrainingAnswer):
+        return "-"
+    parts = answer.halves if isinstance(answer, PoolsAnswer) else (answer,)
+    return " and ".join(f"{each.replicas:,} x {str(each.deployment).split(',')[0]}" for each in parts)
 
 
 def _missed(answer: Answer) -> str:
-    goals = answer.goals if isinstance(answer, ServingAnswer) else ()
+    goals = answer.goals if isinstance(answer, ServingAnswer | PoolsAnswer) else ()
     if not goals:
         return "no goals"
     return ", ".join(goal.name for goal in goals if not goal.met) or "none"

@@ -58,7 +58,7 @@ def show(played: Played, out: Console) -> None:
         asked = ", ".join(f"{name} {text(goal, 's')}" for name, goal in played.scenario.goals.items())
         share = played.scenario.percentile
         verdict = "met" if played.within >= share / 100 else "missed"
-        lines.append(("goals", f"{verdict}: {played.within:.2%} of the requests saw {asked}; {share:g}% should"))
+        lines.append(("goals", f"{played.within:.2%} of the requests met all of {asked}; {share:g}% should: {verdict}"))
     out.print()
     pairs(lines, out)
     if played.hits:

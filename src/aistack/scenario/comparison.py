@@ -11,6 +11,8 @@ from aistack.drawing import Figure, Layer
 from aistack.errors import DoesNotFit
 from aistack.scenario.answer import Interval, TrainingAnswer
 from aistack.scenario.plain import to_json as plain
+from aistack.scenario.pools_answer import PoolsAnswer
+from aistack.scenario.pools_respond import answer_pools
 from aistack.scenario.question import TrainingScenario
 from aistack.scenario.respond import answer as answer_training
 from aistack.scenario.serving import ServingScenario
@@ -31,7 +33,7 @@ class Unfit:
     why: str
 
 
-Answer = TrainingAnswer | ServingAnswer | Unfit
+Answer = TrainingAnswer | ServingAnswer | PoolsAnswer | Unfit
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ def _of_run(value: Callable[[Run], Any]) -> Callable[[TrainingAnswer], float]:
 
 def _in_use(answer: ServingAnswer) -> float:
     return sum(part.bytes for part in answer.memory if part.name != FREE)
+
+
+def _of_one(value: Callable[[ServingAnswer], float]) -> Callable[[ServingAnswer | PoolsAnswer], float]:
+    """What pools have twice, and so not at all."""
+    return lambda answer: math.nan if isinstance(answer, PoolsAnswer) else value(answer)
 
 
 TRAINING = (
@@ -95,8 +102,8 @@ SERVING = (
     Quantity("$/M of output", lambda answer: answer.cost.usd_per_million_output, "USD", False),
     Quantity("energy/request", lambda answer: answer.cost.joules_per_request, "J", False, chart="Energy of a request"),
     Quantity("CO2e/request", lambda answer: answer.cost.kilograms_per_request, "kg", False),
-    Quantity("memory in use", _in_use, "B", None),
-    Quantity("there is", lambda answer: answer.capacity, "B", None),
+    Quantity("memory in use", _of_one(_in_use), "B", None),
+    Quantity("there is", _of_one(lambda answer: answer.capacity), "B", None),
 )  # fmt: skip
 """What is printed of each kind of answer, in this order."""
 
@@ -114,7 +121,7 @@ def _answered(scenario: Scenario) -> Answer:
     if isinstance(scenario, TrainingScenario):
         return answer_training(scenario)
     try:
-        return answer_serving(scenario)
+        return answer_pools(scenario) if scenario.apart else answer_serving(scenario)
     except DoesNotFit as error:
         return Unfit(scenario, str(error))
 

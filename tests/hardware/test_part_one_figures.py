@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from aistack import catalog
+from aistack.catalog.processors import history
 from aistack.drawing import Figure
 from aistack.drawing.diagram import Diagram
 from aistack.drawing.theme import ROLES
@@ -27,7 +28,9 @@ from aistack.hardware.figures import (
     format_values,
     hbm_stack,
     memory_levels,
+    processors,
     quantisation_error,
+    reuse,
     scaling,
     systolic_motion,
     systolic_utilisation,
@@ -55,7 +58,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "atlas": lambda: atlas.draw(places.estimate(), "h100-sxm5"),
     **{
         f"atlas_trend {quantity}": lambda quantity=quantity: atlas_trend.draw(places.estimate(), quantity, "h100-sxm5")
-        for quantity in ("peak", "bandwidth", "intensity", "efficiency", "memory")
+        for quantity in ("peak", "bandwidth", "intensity", "efficiency", "memory", "heat")
     },
     "bets": lambda: bets.draw(places.estimate(["h100-sxm5", "mi300x", "tpu-v5p", "cerebras-wse3"]), "h100-sxm5"),
     "die_sizes": lambda: die_sizes.draw([catalog.accelerator(each) for each in ("cerebras-wse3", "h100-sxm5", "t4")]),
@@ -68,6 +71,8 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "memory_levels h100": lambda: memory_levels.draw(levels.estimate("h100-sxm5"), "H100"),
     "memory_levels groq": lambda: memory_levels.draw(levels.estimate("groq-lpu-v1"), "LPU"),
     "memory_levels mi300x": lambda: memory_levels.draw(levels.estimate("mi300x"), "MI300X"),
+    "processors": lambda: processors.draw(history()),
+    "reuse": lambda: reuse.draw(chip("h100-sxm5"), {"shared memory of one SM": 233472, "L2 cache": 52428800}),
     "quantisation_error": lambda: quantisation_error.draw(_records("quantisation-error")),
     "scaling": lambda: scaling.draw(places.estimate(), _records("technology")),
     "systolic_motion": lambda: systolic_motion.draw(ACTIVATIONS, WEIGHTS),

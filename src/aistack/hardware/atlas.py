@@ -29,6 +29,8 @@ class Place:
     """Bytes of the largest memory on the die."""
     memory: float | None
     """Bytes of main memory."""
+    area: float | None
+    """m² of its die; None where it has several, or the catalog does not know."""
 
     @property
     def intensity(self) -> float | None:
@@ -39,6 +41,11 @@ class Place:
     def efficiency(self) -> float | None:
         """FLOP a joule at design power."""
         return self.peak / self.power if self.power else None
+
+    @property
+    def heat(self) -> float | None:
+        """W of design power a m² of the die, the memory's share included."""
+        return self.power / self.area if self.power and self.area else None
 
 
 def estimate(names: Sequence[str] | None = None) -> tuple[Place, ...]:
@@ -64,6 +71,7 @@ def estimate(names: Sequence[str] | None = None) -> tuple[Place, ...]:
             power=entry.tdp.si if entry.tdp and "per package" in entry.tdp.bases else None,
             on_chip=_on_chip(entry),
             memory=entry.memory_capacity.si if entry.memory_capacity else None,
+            area=entry.die_area.si if entry.die_area and not (entry.dies and entry.dies.value != 1) else None,
         )
         found.setdefault((place.vendor, place.peak, place.bandwidth, place.power), place)
     return tuple(sorted(found.values(), key=lambda place: (place.year, place.name)))

@@ -13,7 +13,7 @@ from aistack.drawing.theme import INK, MUTED, PAPER
 from aistack.hardware.atlas import Place
 from aistack.hardware.trend import Trend, estimate
 
-Quantity = Literal["peak", "bandwidth", "intensity", "efficiency", "memory"]
+Quantity = Literal["peak", "bandwidth", "intensity", "efficiency", "memory", "heat"]
 
 _WIDE, _TALL = 580, 330
 
@@ -32,6 +32,7 @@ _OF: Mapping[Quantity, _Of] = {
     "intensity": _Of("FLOP in the time of a byte", "FLOP/B", 1.0, lambda place: place.intensity),
     "efficiency": _Of("Peak FLOP a joule", "TFLOP/s a watt", 1e12, lambda place: place.efficiency),
     "memory": _Of("Memory", "GB", 1e9, lambda place: place.memory),
+    "heat": _Of("Power a square millimetre of die", "W/mm²", 1e6, lambda place: place.heat),
 }
 
 

@@ -10,10 +10,10 @@ from aistack.hardware.energy import estimate
 
 _LEFT, _WIDE, _ROW, _TOP = 92.0, 500.0, 32.0, 42.0
 _LOOK: dict[str, tuple[Colour, float]] = {
-    "arithmetic": ("hardware", 0.9),
-    "shared memory": ("ink", 0.2),
-    "L2 cache": ("ink", 0.4),
-    "HBM": ("ink", 0.75),
+    "arithmetic": ("hardware", 1),
+    "shared memory": ("ink", 0.12),
+    "L2 cache": ("ink", 0.28),
+    "HBM": ("muted", 1),
 }
 
 

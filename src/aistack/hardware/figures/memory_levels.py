@@ -36,7 +36,7 @@ def draw(levels: Sequence[Level], chip: str) -> Figure:
         shapes += [
             text(4, middle - 4, level.name, size=13, bold=True),
             text(4, middle + 13, level.note, "muted", size=11),
-            rect(_LEFT + 210, middle - side / 2, side, side, "hardware", opacity=0.75),
+            rect(_LEFT + 210, middle - side / 2, side, side, "hardware"),
             text(_LEFT + 210 + side + 8, middle + 4, _size(level.size))
             if side < _LARGEST / 2
             else text(_LEFT + 210 + side / 2, middle + 4, _size(level.size), "paper", anchor="middle", bold=True),

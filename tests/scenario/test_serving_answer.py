@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from aistack.errors import DoesNotFit
-from aistack.scenario import ServingAnswer, ServingScenario, answer_serving, serving_charts, to_json
+from aistack.scenario import ServingAnswer, ServingScenario, answer_pools, answer_serving, serving_charts, to_json
 from aistack.scenario.serving_deployment import server
 from aistack.scenario.serving_remedies import require, require_found
 from aistack.scenario.serving_search import ServingFound, search
@@ -235,3 +235,12 @@ def test_memory_that_adds_up_to_the_capacity_fits() -> None:
     # its parts, the room that is left among them, sum to a hair more than 64 GB
     asked = ServingScenario(model="llama-3.1-8b", on="1xapple-m1-max", prompt=1024, output=256, precision="q4_k_m")
     assert answer_serving(asked).fits
+
+
+def test_pools_are_drawn_each_with_its_own_replica() -> None:
+    pools = answer_pools(scenario(prefill="tp=2 replicas=2", decode="tp=4 replicas=1"))
+    charts = serving_charts.draw_pools(pools, "a model")
+    assert {"ttft", "tpot", "memory", "roofline", "elasticity"} == set(charts)
+    assert len({row["plan"] for row in charts["memory"].table}) == 2
+    seconds = sum(row["seconds"] for row in charts["tpot"].table)
+    assert seconds == pytest.approx(pools.tpot.mean)

@@ -109,15 +109,16 @@ def _write_pools(answer: PoolsAnswer, folder: Path, engine: str | None) -> None:
     from aistack.cli import plan_report, serve_pools_text
     from aistack.errors import BadInput
     from aistack.files import write_json
-    from aistack.scenario import pools, serving_play
+    from aistack.scenario import pools, serving_charts, serving_play
 
     about = serve_pools_text.subject(answer)
     counts = answer.prefill.replicas, answer.decode.replicas
     played = serving_play.play(pools.with_replicas(answer.scenario, counts))
+    figures = serving_charts.draw_pools(answer, about) | serving_play.draw(played)
     try:
         files = () if engine is None else launch.write_pools(answer, engine, folder)
         write_json(folder / "answer.json", scenario.to_json(answer))
-        charts = plan_report.write_all(serving_play.draw(played), about, str(answer.decode.deployment), folder)
+        charts = plan_report.write_all(figures, about, str(answer.decode.deployment), folder)
         written = [*files, folder / "answer.json", *charts]
     except OSError as error:
         raise BadInput(f"Cannot write to {folder}: {error.strerror or error}.") from None

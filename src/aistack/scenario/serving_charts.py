@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 import numpy as np
@@ -14,6 +14,7 @@ from aistack.drawing import Figure, Layer
 from aistack.scenario import serving_deployment as deployments
 from aistack.scenario.answer import Share
 from aistack.scenario.charts import RESOURCES
+from aistack.scenario.pools_answer import PoolsAnswer
 from aistack.scenario.serving import ServingScenario
 from aistack.scenario.serving_answer import ServingAnswer
 from aistack.scenario.serving_respond import FREE
@@ -53,14 +54,33 @@ def draw_found(found: ServingFound, asked: ServingScenario) -> dict[str, Figure]
     return charts
 
 
+def draw_pools(answer: PoolsAnswer, about: str) -> dict[str, Figure]:
+    """The charts of pools that read prompts and decode apart: both times, both memories, both rooflines."""
+    charts = dict(_times(answer, about))
+    names = dict(zip(("reading prompts", "decoding"), answer.halves, strict=True))
+    held = {
+        f"{name}: {half.deployment}": [(part.name, part.bytes) for part in half.memory if part.name != FREE]
+        for name, half in names.items()
+    }
+    charts["memory"] = memory_map.draw(held, max(half.capacity for half in answer.halves), about, "serving")
+    asked = answer.scenario
+    new, many = asked.prompt * (1 - asked.cached), max(answer.decode.batch, 1.0)
+    reader, decoder = (deployments.priced(half.scenario, half.deployment) for half in answer.halves)
+    charts["roofline"] = _roofline(
+        step_operations.prefill(reader, new, asked.prompt - new),
+        _decoding(decoder, many, many * (asked.prompt + asked.output / 2)),
+        decoder, about, new, many,
+    )  # fmt: skip
+    return charts | dict(_elasticity(answer, about))
+
+
 def subject(answer: ServingAnswer) -> str:
     """What is planned, in a few words."""
     chip = catalog.accelerator(answer.cluster.chip).name
     return f"{answer.scenario.spec.name}, {answer.replicas} x {answer.accelerators_per_replica} {chip}"
 
 
-def _each(answer: ServingAnswer) -> Iterator[tuple[str, Figure]]:
-    about = subject(answer)
+def _times(answer: ServingAnswer | PoolsAnswer, about: str) -> Iterator[tuple[str, Figure]]:
     first, token = _bars(answer.ttft_waterfall), _bars(answer.tpot_waterfall)
     yield "ttft", waterfall.draw(
         first, about, (answer.ttft.interval.low, answer.ttft.interval.high), of="time to the first token",
@@ -72,15 +92,24 @@ def _each(answer: ServingAnswer) -> Iterator[tuple[str, Figure]]:
             token, about, (answer.tpot.interval.low, answer.tpot.interval.high), of="time per output token",
             useful="what the datasheet asks for", layer="serving",
         )  # fmt: skip
-    parts = [(part.name, part.bytes) for part in answer.memory if part.bytes > 0 and part.name != FREE]
-    yield "memory", memory_map.draw({str(answer.deployment): parts}, answer.capacity, about, "serving")
-    yield from _of_replica(answer, about)
+
+
+def _elasticity(answer: ServingAnswer | PoolsAnswer, about: str) -> Iterator[tuple[str, Figure]]:
     binding = answer.binding
     what = "tpot" if answer.tpot.mean > 0 else "ttft"
     if binding is not None and binding.name in answer.elasticity:
         what = binding.name
     resources = [(name, RESOURCES[name], percent) for name, percent in answer.elasticity[what].items()]
     yield "elasticity", elasticity.draw(resources, about, of=f"the {what.upper()}")
+
+
+def _each(answer: ServingAnswer) -> Iterator[tuple[str, Figure]]:
+    about = subject(answer)
+    yield from _times(answer, about)
+    parts = [(part.name, part.bytes) for part in answer.memory if part.bytes > 0 and part.name != FREE]
+    yield "memory", memory_map.draw({str(answer.deployment): parts}, answer.capacity, about, "serving")
+    yield from _of_replica(answer, about)
+    yield from _elasticity(answer, about)
     if curves := cost_curves(answer):
         tokens = answer.scenario.prompt + answer.scenario.output
         offers = [(offer.provider, offer.usd_per_request / tokens * 1e6) for offer in answer.cost.offers]
@@ -100,12 +129,15 @@ def _of_replica(answer: ServingAnswer, about: str) -> Iterator[tuple[str, Figure
     many = max(answer.batch, 1.0)
     prefill = step_operations.prefill(server, new, asked.prompt - new)
     decode = _decoding(server, many, many * (asked.prompt + asked.output / 2))
+    yield "roofline", _roofline(prefill, decode, server, about, new, many)
+
+
+def _roofline(
+    prefill: Sequence[Operation], decode: Sequence[Operation], server: Server, about: str, new: float, many: float
+) -> Figure:
     peaks = {each.precision: server.chip.rate(each.precision) for each in (*prefill, *decode)}
     phases = f"Reading a prompt of {new:,.0f} tokens", f"Decoding, {many:.3g} sequences at once"
-    yield (
-        "roofline",
-        serving_roofline.draw(_listed(prefill), _listed(decode), peaks, server.chip.memory_bandwidth, about, phases),
-    )
+    return serving_roofline.draw(_listed(prefill), _listed(decode), peaks, server.chip.memory_bandwidth, about, phases)
 
 
 def batches(scenario: ServingScenario, server: Server) -> list[batch_latency.Point]:

@@ -51,11 +51,12 @@ def panel(
     *,
     among: Sequence[Dot] = (),
     named: int = 14,
+    smallest: int = 24,
 ) -> altair.LayerChart | altair.FacetChart:
     """Dots under the roofs, areas as shares of the time, names of the longest `named` in a column to the right.
 
     `peaks` are FLOP/s by number format, `bandwidth` bytes a second; `among` are all dots that the axes make room for,
-    so that panels beside one another share them.
+    so that panels beside one another share them. `smallest` is the area of a dot without a share, in square pixels.
     """
     import altair
 
@@ -109,7 +110,7 @@ def panel(
     half = math.sqrt(start * corner)
     memory = [{"intensity": half, "rate": half * bandwidth, "words": f"memory {text(bandwidth, 'B/s')}"}]
     edge, beyond = altair.value(wide), altair.value(wide + _LEAD)
-    area = altair.Size("share:Q", scale=altair.Scale(domain=[0, 1], range=[24, 1100]), legend=None)
+    area = altair.Size("share:Q", scale=altair.Scale(domain=[0, 1], range=[smallest, 1100]), legend=None)
     layers = (
         chart(names).mark_rule(color=GRID).encode(x=x, x2=edge, y=y),
         chart(names).mark_rule(color=GRID).encode(x=edge, x2=beyond, y=y, y2="beside:Q"),

@@ -25,13 +25,13 @@ def draw(chip: Chip, rows: Sequence[int], columns: int, depth: int, precision: s
         layer="hardware",
         title=f"One row uses {least:.1%} of the chip's arithmetic, {rows[-1]:,} rows use {shown[-1].rate / peak:.0%}",
         subtitle=f"A {depth:,} by {columns:,} weight matrix times M rows in {precision} on {chip.name}: rate by FLOP a "
-        "byte",
+        "byte of memory traffic",
         source="Derived: time as aistack.hardware.gemm predicts it, FLOP and bytes counted; peak and bandwidth from "
         "the catalog.",
         alt=f"A roofline that rises with {text(bandwidth, 'B/s')} of memory bandwidth and levels off at "
         f"{text(peak, 'FLOP/s')}, with products of {rows[0]} to {rows[-1]:,} rows on it. They climb along the slope "
         f"from {least:.1%} of the peak and flatten below the roof at {most:.0%}.",
-        chart=rooflines.panel(shown, {precision: peak}, bandwidth, HUES["hardware"], (400, 300)),
+        chart=rooflines.panel(shown, {precision: peak}, bandwidth, HUES["hardware"], (400, 300), smallest=70),
         table=[
             {
                 "rows": m,

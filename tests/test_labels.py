@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import re
+import xml.etree.ElementTree as ElementTree
 
+import altair
 import pytest
+import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aistack.drawing.labels import Label, place, spread, width
+from aistack.drawing.labels import Label, layers, place, spread, width
+from aistack.drawing.theme import INK
 
 POINT = st.tuples(st.floats(0, 400), st.floats(0, 300))
 
@@ -51,3 +56,20 @@ def test_spread_keeps_order_and_distance(wanted: list[float]) -> None:
 def test_spread_leaves_what_is_apart_and_centres_what_is_not() -> None:
     assert spread([10, 100, 200], 14, 0, 300) == [10, 100, 200]
     assert spread([100, 100], 14, 0, 300) == pytest.approx([93, 107])
+
+
+def test_layers_put_labels_where_place_found_room() -> None:
+    points = [(100.0, 50.0), (100.0, 50.0), (390.0, 200.0)]
+    words = ["first", "", "at the edge"]
+    placed = place(points, words, (400, 300))
+    dots = altair.Chart(altair.Data(values=[{"a": 1, "b": 1}])).mark_point().encode(x="a:Q", y="b:Q")
+    texts = layers(points, words, placed, [INK] * 3)
+    assert len(texts) == 2, "one layer an alignment"
+    svg = vl_convert.vegalite_to_svg(altair.layer(dots, *texts).properties(width=400, height=300).to_dict())
+    found = {
+        each.text: tuple(float(number) for number in re.findall(r"-?[\d.]+", each.get("transform", ""))[:2])
+        for each in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    }
+    assert placed[0] is not None and placed[2] is not None
+    assert found["first"][0] == pytest.approx(100 + placed[0].dx)
+    assert found["at the edge"][0] == pytest.approx(390 + placed[2].dx)

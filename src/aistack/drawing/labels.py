@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    import altair
 
 _WIDE = 0.54
 """Mean width of a character in units of its size, in the widest of the usual sans-serif fonts (DejaVu, Verdana)."""
@@ -66,6 +69,39 @@ def place(
                 break
         found.append(label)
     return found
+
+
+def layers(
+    points: Sequence[tuple[float, float]],
+    words: Sequence[str],
+    placed: Sequence[Label | None],
+    colours: Sequence[str],
+    size: float = 11,
+) -> list[altair.Chart]:
+    """The labels that `place` found room for as layers of an altair chart, in pixels whatever the chart's scales."""
+    import altair
+
+    rows = [
+        {"px": x + label.dx, "py": y + label.dy, "words": text, "colour": colour, "align": label.align}
+        for (x, y), text, label, colour in zip(points, words, placed, colours, strict=True)
+        if label is not None
+    ]
+    # a layer an alignment, since a mark has one: a layer a label takes seconds to draw
+    aligned: dict[Align, list[dict[str, Any]]] = {
+        align: [row for row in rows if row["align"] == align] for align in get_args(Align)
+    }
+    return [
+        altair.Chart(altair.Data(values=own))
+        .mark_text(align=align, fontSize=size)
+        .encode(
+            x=altair.X("px:Q", scale=None, axis=None),
+            y=altair.Y("py:Q", scale=None, axis=None),
+            text="words:N",
+            color=altair.Color("colour:N", scale=None),
+        )
+        for align, own in aligned.items()
+        if own
+    ]
 
 
 def _candidates(radius: float, size: float) -> list[Label]:

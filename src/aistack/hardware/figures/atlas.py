@@ -87,20 +87,7 @@ def draw(places: Sequence[Place], highlight: str = "") -> Figure:
         chart([row for row in rows if row["marked"]])
         .mark_point(color=HUES["hardware"], size=80)
         .encode(x=x, y=y, tooltip=["name:N"]),
-        *(
-            chart([row])
-            .mark_text(
-                color=HUES["hardware"] if row["marked"] else INK,
-                align=label.align,
-                dx=label.dx,
-                dy=label.dy,
-                fontSize=10,
-                fontWeight="bold" if row["marked"] else "normal",
-            )
-            .encode(x=x, y=y, text="name:N")
-            for row, label in zip(rows, placed, strict=True)
-            if label is not None
-        ),
+        *labels.layers(points, names, placed, [HUES["hardware"] if row["marked"] else INK for row in rows], size=10),
     ]
     middle = sorted(row["intensity"] for row in rows)
     low, high = (middle[int(share * (len(middle) - 1))] for share in (0.1, 0.9))

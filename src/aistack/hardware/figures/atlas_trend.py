@@ -89,18 +89,8 @@ def draw(places: Sequence[Place], quantity: Quantity, highlight: str = "") -> Fi
         dots("ships").mark_point(color=MUTED, size=36).encode(x=x, y=y),
         dots("announced").mark_point(stroke=MUTED, fill=PAPER, strokeWidth=1.5, size=40).encode(x=x, y=y),
         dots("marked").mark_point(color=HUES["hardware"], size=80).encode(x=x, y=y),
-        *(
-            altair.Chart(altair.Data(values=[row]))
-            .mark_text(
-                color=HUES["hardware"] if row["kind"] == "marked" else INK,
-                align=label.align,
-                dx=label.dx,
-                dy=label.dy,
-                fontSize=10,
-            )
-            .encode(x=x, y=y, text="name:N")
-            for row, label in zip(rows, placed, strict=True)
-            if label is not None
+        *labels.layers(
+            points, names, placed, [HUES["hardware"] if row["kind"] == "marked" else INK for row in rows], size=10
         ),
     ]
     return Figure(

@@ -48,13 +48,7 @@ def draw(errors: Sequence[Record], part: str = "all") -> Figure:
     )
     layers = [
         altair.Chart(altair.Data(values=rows)).mark_point(color=HUES["hardware"], size=50).encode(x=x, y=y),
-        *(
-            altair.Chart(altair.Data(values=[row]))
-            .mark_text(color=INK, align=label.align, dx=label.dx, dy=label.dy, fontSize=11)
-            .encode(x=x, y=y, text="format:N")
-            for row, label in zip(rows, places, strict=True)
-            if label is not None
-        ),
+        *labels.layers(points, [row["format"] for row in rows], places, [INK] * len(rows)),
         # each bit of mantissa halves the noise's amplitude
         altair.Chart(altair.Data(values=[{"bits": 11.0, "decibels": top * 0.06, "words": "6 dB: half the error"}]))
         .mark_text(color=MUTED, align="left")

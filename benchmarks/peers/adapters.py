@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 HERE = Path(__file__).parent
 ENVIRONMENT = HERE / ".venv"
-PACKAGES = ("aiconfigurator", "dlcalc", "genz-llm", "llm-analysis", "mlsysim")
+PACKAGES = ("aiconfigurator", "dlcalc", "genz-llm", "llm-analysis", "mlsysim", "vidur")
 OURS = "AI Stack DeepDive"
 
 Job = dict[str, Any]

@@ -8,7 +8,8 @@ from typing import Any
 
 import serving_ours
 import serving_score as score
-from adapters import OURS, Adapter, Answers, best_efficiency, reasons, rounded, versions
+import serving_speed
+from adapters import OURS, Adapter, Answers, best_efficiency, machine, reasons, rounded, versions
 from serving_cases import MOST, sample, trusted
 from serving_jobs import described
 
@@ -61,6 +62,9 @@ def compared(python: Path) -> dict[str, Any]:
             }
             for name, kind, value, answers in lines
         ],
+        "speed": serving_speed.timed(python, known["vidur"]),
+        "rounds": serving_speed.ROUNDS,
+        "machine": machine(),
         "each": [
             {
                 "id": case.id,

@@ -25,6 +25,7 @@ def described(question: Question) -> dict[str, Any]:
     """The question as JSON: SI units, one-way bandwidths of one chip, dense peaks of the formats' precisions."""
     spec, accelerator = question.spec, chip(question.accelerator)
     stored = formats.weights(question.formats.weights)
+    others = formats.weights(stored.others) if stored.others else stored
     level = cluster(question.chips, question.accelerator).levels[0]
     return {
         "id": question.row.id,
@@ -39,7 +40,7 @@ def described(question: Question) -> dict[str, Any]:
         "pool": sizes(question.pool),
         "prefill_pool": question.prefill and sizes(question.prefill),
         "engine": question.engine.name,
-        "weights": {"format": stored.name, "bytes": stored.bytes, "experts_only": stored.experts_only},
+        "weights": {"format": stored.name, "bytes": stored.bytes, "others": others.bytes},
         "cache": {"format": question.formats.kv, "bytes": formats.cache_bytes(question.formats.kv)},
         "chip": {
             "name": accelerator.name,

@@ -15,6 +15,8 @@ QUANTITIES = {
 HEADER = ("planner", "efficiency", "groups", "median", "mean of sources", "90th percentile", "predicted / published",
           "ours on these: median", "mean of sources")  # fmt: skip
 
+CLOSER = ("peer", "efficiency", "quantity", "source", "groups", "peer's median", "ours")
+
 ABOUT = """\
 ## Serving
 
@@ -36,6 +38,9 @@ them, so at most {configurations[most]} of each of the {sources} were drawn, at 
 {tables}
 ### Where a peer is closer
 
+Quantities of sources with five groups or more on which a peer's median is below ours with that source left out,
+{counted} in all. The fitted efficiencies have seen these rows.
+
 {closer}
 
 ### What they were given, what they cannot say
@@ -53,6 +58,15 @@ them, so at most {configurations[most]} of each of the {sources} were drawn, at 
   the batch. It cannot say: tensor parallelism's traffic, a format of the cache beside the weights', the experts that
   a batch touches (it reads all), engines.
 
+### Requests a second
+
+One core, {machine}, the processor's time: the median of {rounds} rounds in turns, the least and the most. The load is
+Poisson arrivals of 1,024 + 256 tokens at Llama 3 8B on one H100, without metrics or files. vidur's prices of steps need
+profiles of chips that its package lacks: its steps have one price each, which costs it nothing, so that its time is of
+its schedule alone. This planner's steps are priced.
+
+{speed}
+
 ### What was refused, and who is not here
 
 Of the {configurations[drawn]} configurations, and how often, numbers in the reasons left out:
@@ -60,20 +74,25 @@ Of the {configurations[drawn]} configurations, and how often, numbers in the rea
 {refusals}
 
 Not here: llm-optimizer and inference-sim on the index are other packages or none, llm-viewer and LLMCompass are not on
-it. vidur is, without the profiles of chips that its predictions are made from.
+it. vidur is, without the profiles of chips that its predictions are made from: it is here for its speed alone.
 """
 
 
 def part(results: Mapping[str, Any]) -> str:
     """From the heading on."""
     entries = results["entries"]
+    near = [words for each in entries if not our(each) for words in closer(each)]
     return ABOUT.format(
         date=results["date"],
         configurations=results["configurations"],
         groups=results["groups"],
         sources=results["sources"],
         tables="\n".join(errors(metric, entries) for metric in QUANTITIES),
-        closer="\n".join(closer(each) for each in entries if each["efficiency"][0] != "fitted" and not our(each)),
+        counted=len(near),
+        closer=table(CLOSER, near),
+        machine=results["machine"],
+        rounds=results["rounds"],
+        speed=table(("planner", "load", "median", "least", "most"), speeds(results["speed"])),
         refusals="\n".join(refused(each) for each in entries if each["efficiency"][0] != "fitted"),
     )
 
@@ -99,14 +118,21 @@ def line(entry: Mapping[str, Any], of: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def closer(entry: Mapping[str, Any]) -> str:
-    """Sources on which a planner is closer than this one, as it is documented; worst for this one first."""
-    found = [
-        (each["ours"] - each["peer"], f"{QUANTITIES[metric]} of {each['source']} ({percent(each['peer'])} against "
-                                      f"{percent(each['ours'])} on {each['groups']} groups)")
+def closer(entry: Mapping[str, Any]) -> list[list[str]]:
+    """Sources on which a planner is closer than this one."""
+    return [
+        [entry["planner"], efficiency(entry), QUANTITIES[metric], each["source"], str(each["groups"]),
+         percent(each["peer"]), percent(each["ours"])]
         for metric, of in entry["scores"].items()
         for each in of["by_source"]
         if each["peer"] < each["ours"]
     ]  # fmt: skip
-    said = "; ".join(words for _, words in sorted(found, reverse=True))
-    return f"- {entry['planner']}: {said or 'nowhere'}."
+
+
+def speeds(of: Mapping[str, Any]) -> list[list[str]]:
+    """Requests a second of each planner at each load."""
+    return [
+        [planner, f"{load}, {each['rate']:g}/s", *(f"{rate[key]:,.0f}" for key in ("median", "least", "most"))]
+        for load, each in of.items()
+        for planner, rate in each["planners"].items()
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 from serving_cases import Case
 
 from aistack.evidence.serving_reading import METRICS, Metric
-from aistack.evidence.serving_statistics import Point, weighed
+from aistack.evidence.serving_statistics import FEWEST, Point, weighed
 
 Answers = Mapping[str, Mapping[str, Any]]
 
@@ -45,11 +45,11 @@ def beside(metric: Metric, cases: Sequence[Case], answers: Answers, ours: Answer
 
 
 def by_source(theirs: Sequence[Point], same: Sequence[Point]) -> list[dict[str, Any]]:
-    """Of each source, groups answered and the two medians."""
+    """Of each source with enough groups answered, how many and the two medians."""
     found = []
     for source in sorted({point.group.source for point in theirs}):
         lines = [line([point for point in each if point.group.source == source]) for each in (theirs, same)]
-        if lines[0] and lines[1]:
+        if lines[0] and lines[1] and lines[0]["groups"] >= FEWEST:
             found.append({"source": source, "groups": lines[0]["groups"], "peer": lines[0]["median"],
                           "ours": lines[1]["median"]})  # fmt: skip
     return found

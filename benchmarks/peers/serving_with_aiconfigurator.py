@@ -135,8 +135,8 @@ def loaded(job: Job) -> dict[str, Any]:
     pool, reader = job["pool"], job["prefill_pool"]
     if job["rate"] is not None:
         raise Refusal("takes no rate of arrivals")
-    if not job["prompt"] or job["held"]:
-        raise Refusal("does not decode alone, or after tokens that are held")
+    if not job["prompt"]:
+        raise Refusal("does not decode alone")
     flight = job["concurrency"] or job["most"] * pool["instances"]
     batch = max(1, round(flight / pool["instances"] / pool["dp"]))
     if reader:
@@ -157,7 +157,8 @@ def predict(job: Job, _efficiency: None) -> Answer:
         "model_path": model_path(job),
         "system_name": SYSTEMS[job["chip"]["name"]],
         "backend_name": ENGINES[job["engine"]],
-        "isl": max(1, round(job["prompt"])),
+        "isl": max(1, round(job["held"] + job["prompt"])),
+        "prefix": round(job["held"]),
         # an answer of one token is a prompt read: the second is asked for and not counted
         "osl": max(2, round(job["output"])),
         **quantised(job),

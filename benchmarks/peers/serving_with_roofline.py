@@ -20,8 +20,9 @@ def weight_bytes(job: Job, tokens: float) -> float:
     model, weights = job["model"], job["weights"]
     missed = 1 - model["experts_per_token"] / model["experts"]
     experts = (model["parameters"] - model["active_parameters"]) / missed if missed else 0.0
-    rest = 2.0 if weights["experts_only"] else weights["bytes"]
-    return rest * (model["parameters"] - experts) + weights["bytes"] * experts * (1 - missed ** max(1.0, tokens))
+    touched = experts * (1 - missed ** max(1.0, tokens))
+    rest = weights["others"] if experts else weights["bytes"]
+    return rest * (model["parameters"] - experts) + weights["bytes"] * touched
 
 
 def predict(job: Job, efficiency: float) -> Answer:

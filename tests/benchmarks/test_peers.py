@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -54,7 +55,7 @@ LLAMA: dict[str, Any] = {
     },
     "scenario": "static", "prompt": 1024, "output": 128, "held": 0, "concurrency": 1, "rate": None, "most": 256,
     "pool": {"instances": 1, "tp": 1, "pp": 1, "ep": 1, "dp": 1}, "prefill_pool": None, "engine": "vllm",
-    "weights": {"format": "bf16", "bytes": 2.0, "experts_only": False}, "cache": {"format": "bf16", "bytes": 2.0},
+    "weights": {"format": "bf16", "bytes": 2.0, "others": 2.0}, "cache": {"format": "bf16", "bytes": 2.0},
     "chip": {"name": "h100-sxm5", "peak": 989e12, "memory": 80e9, "memory_bandwidth": 3.35e12},
     "domain": {"size": 8, "bandwidth": 450e9, "latency": 3e-6},
 }  # fmt: skip
@@ -203,3 +204,73 @@ def test_the_loop_conserves_requests() -> None:
     assert found["tpot"] * 128 == pytest.approx(stay - 0.05)
     rated = loop.answered(served(scenario="rate", concurrency=None, rate=4.0), lambda *_: 0.05, lambda *_: 0.02)
     assert rated["throughput"] == pytest.approx(4.0 * 128, rel=0.05)
+
+
+def test_aiconfigurator_says_what_its_readme_prints() -> None:
+    """Qwen3 32B in FP8 on four H200s, 16 requests of 4,000 + 500 tokens, 500 of them cached: its README has 251.1 ms to
+    the first token and 108.5 tokens/s a user, with the measurements of an earlier release."""
+    qwen = {**LLAMA["model"], "name": "qwen3-32b"}
+    job = served(
+        model=qwen, scenario="closed", prompt=3500, held=500, output=500, concurrency=16, engine="tensorrt-llm",
+        pool={**LLAMA["pool"], "tp": 4}, weights={"format": "fp8-block", "bytes": 1.0, "others": 1.0},
+        chip={**LLAMA["chip"], "name": "h200-sxm"},
+    )  # fmt: skip
+    adapter = started(*serving.PEERS["aiconfigurator"])
+    answer = adapter.ask([job])[0]["changed"]
+    adapter.close()
+    assert answer["ttft"] == pytest.approx(0.2511, rel=0.1)
+    assert 1 / answer["tpot"] == pytest.approx(108.48, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("script", "call"),
+    [
+        (
+            "serving_with_genz.py",
+            """
+from GenZ.LLM_inference import decode_moddeling, prefill_moddeling
+given = {"system_name": "H100_GPU", "bits": "bf16", "system_eff": 0.8, "tensor_parallel": 2,
+         "parallelism_heirarchy": "TP{2}_EP{1}_PP{1}"}
+print(prefill_moddeling("meta-llama/Llama-3.1-8B", 4, 1024, **given)["Latency"] / 1e3,
+      decode_moddeling("meta-llama/Llama-3.1-8B", 4, 1088, Bb=1, **given)["Latency"] / 1e3)
+""",
+        ),
+        (
+            "serving_with_mlsysim.py",
+            """
+from mlsysim import Hardware, Models
+from mlsysim.solvers import ServingModel
+chip, model = Hardware.Cloud.H100, Models.Language.Llama3_8B
+asked = {"model": model, "hardware": chip, "batch_size": 4, "precision": "fp16", "efficiency": 0.8}
+print(ServingModel().solve(seq_len=1024, **asked).ttft.m_as("s"),
+      ServingModel().solve(seq_len=1088, **asked).itl.m_as("s"))
+""",
+        ),
+        (
+            "serving_with_llm_analysis.py",
+            """
+from llm_analysis.analysis import LLMAnalysis
+from llm_analysis.config import DtypeConfig, GPUConfig, ModelConfig, ParallelismConfig
+shape = ModelConfig(name="llama-3.1-8b", num_layers=32, n_head=32, hidden_dim=4096, vocab_size=128256,
+                    num_key_value_heads=8, ffn_embed_dim=21504, expansion_ratio=3.5)
+chip = GPUConfig(name="h100", mem_per_GPU_in_GB=80, hbm_bandwidth_in_GB_per_sec=3350, peak_fp16_TFLOPS=989,
+                 intra_node_bandwidth_in_GB_per_sec=450, intra_node_min_message_latency=3e-6)
+made = LLMAnalysis(shape, chip, DtypeConfig(), ParallelismConfig(), flops_efficiency=0.8, hbm_memory_efficiency=0.8)
+asked = {"batch_size_per_gpu": 4, "num_tokens_to_generate": 1}
+print(made.inference(seq_len=1024, **asked)["prefill_latency"], made.inference(seq_len=1088, **asked)["decode_latency"])
+""",
+        ),
+    ],
+    ids=["genz", "mlsysim", "llm-analysis"],
+)
+def test_an_adapter_says_what_its_package_says_of_its_own_names(script: str, call: str) -> None:
+    """The package called as it documents, with its own entries of model and chip where it has them."""
+    links = {**LLAMA["domain"], "latency": 1e-6}  # GenZ's own
+    job = served(concurrency=4, domain=links, pool={**LLAMA["pool"], "tp": 2 if "genz" in script else 1})
+    adapter = started(script, None)
+    answer = adapter.ask([job], 0.8)[0]["changed"]
+    adapter.close()
+    done = subprocess.run([str(PYTHON), "-c", call], capture_output=True, text=True, check=True)
+    prefill, decode = map(float, done.stdout.split()[-2:])
+    assert answer["ttft"] == pytest.approx(prefill, rel=0.03)
+    assert answer["tpot"] == pytest.approx(decode, rel=0.03)

@@ -18,8 +18,8 @@ SPEED = Measure("Tokens a second", "1", [400.0, 1000.0, math.nan], [None] * 3, T
 
 
 def _bars(svg: str) -> list[str]:
-    """Colours of bars, in order."""
-    return re.findall(r'aria-roledescription="bar"[^>]*fill="([^"]+)"', svg)
+    """Colours of bars, in order: closed shapes that begin at nothing."""
+    return re.findall(r'<path[^>]* d="M0,[\d.]+h[\d.]+v[^"]*Z"[^>]* fill="(#[0-9a-f]{6})"', svg)
 
 
 def test_the_best_of_each_is_in_colour() -> None:

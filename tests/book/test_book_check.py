@@ -119,6 +119,15 @@ def test_a_work_that_is_there_twice_is_named(book: Path) -> None:
     assert "there twice" in found(book)
 
 
+def test_what_a_term_says_is_held_to_the_same(book: Path) -> None:
+    path = book / "glossary.yaml"
+    sound = path.read_text()
+    path.write_text(sound + "  long: As {cite}`nobody1999` says.\n")
+    assert "glossary.yaml: roofline: " in found(book) and "nobody1999" in found(book)
+    path.write_text(sound + "  long: It takes 5 ms.\n")
+    assert "roofline: '5 ms' is typed" in found(book)
+
+
 def test_a_complete_part_has_all_its_sections(book: Path) -> None:
     path = book / "serving/index.md"
     path.write_text(path.read_text().replace("planned:\n  - title: More of serving\n    answers: What more?\n", ""))

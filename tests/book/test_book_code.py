@@ -129,6 +129,19 @@ def test_code_from_elsewhere_is_not_run(write: Write) -> None:
     ]
 
 
+def test_code_from_elsewhere_is_run_where_it_says(write: Write) -> None:
+    page = write(_block("a", "x = 1") + _block("b", "print(x)", ":output-of: this machine, today"))
+    code.update(page)
+    assert [what for _, what in code.problems(page)] == [
+        "no output of the code 'b' is kept: aistack book check --update"
+    ]
+    code.update(page, here="this machine, today")
+    assert outputs.stored(page)["b"].text == "1\n"
+    assert not code.problems(page)
+    # and stays when the page is updated somewhere else
+    assert not code.update(page)
+
+
 def _exercise(starter: str, solution: str, check: str) -> str:
     pieces = [f"```{{{name}}} python\n{source}\n```" for name, source in
               (("starter", starter), ("solution", solution), ("check", check))]  # fmt: skip

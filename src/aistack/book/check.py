@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from aistack.book import bare, bibliography, code, glossary, labels, outputs
+from aistack.book.back import term_html
 from aistack.book.page import PARTS, REQUIRED, Page, pages
 from aistack.book.predictions import predictions
 from aistack.book.render import Rendered, render
@@ -163,6 +164,10 @@ def _of_glossary() -> Iterator[Problem]:
     for name, term in glossary.terms().items():
         for _, text in bare.in_markdown(f"{term.short}\n\n{term.long}"):
             yield Problem("parts/glossary.yaml", f"{name}: {text!r} is typed; let the catalog give it")
+        try:
+            term_html(name, Setting())
+        except AistackError as error:
+            yield Problem("parts/glossary.yaml", f"{name}: {error}")
     slugs = Counter(map(glossary.slug, glossary.terms()))
     for slug, count in slugs.items():
         if count > 1:

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -134,15 +135,18 @@ def problems(page: Page) -> list[tuple[int, str]]:
     return found
 
 
-def update(page: Page) -> bool:
-    """Keep what the page's code prints now; True where something changed. Raises `BadInput` where code fails."""
-    before, done = outputs.stored(page), run(page)
+def update(page: Page, here: str = "") -> bool:
+    """Keep what the page's code prints now; True where something changed. Raises `BadInput` where code fails.
+
+    Where this machine and day are the ones that blocks name as theirs (`here`), those are run and kept too.
+    """
+    before, done = outputs.stored(page), run(page, here)
     now: dict[str, Output] = {}
     for each in runs(page):
         if each.name in done.failures:
             raise BadInput(f"{page.at(each.line)}: the code {each.name!r} fails: {done.failures[each.name]}")
         old = before.get(each.name)
-        if each.elsewhere:
+        if each.elsewhere not in ("", here):
             if old is not None:
                 now[each.name] = old
             continue
@@ -167,9 +171,9 @@ def alike(one: str, other: str, tolerance: float) -> bool:
     return all(abs(a - b) <= tolerance * max(abs(a), abs(b)) for a, b in values)
 
 
-def run(page: Page) -> Done:
-    """What the page's code does, from memory where nothing that it depends on has changed."""
-    blocks = [{"name": each.name, "source": each.source} for each in runs(page) if not each.elsewhere]
+def run(page: Page, here: str = "") -> Done:
+    """What the page's code does, from memory where nothing that it depends on has changed; `here` as in `update`."""
+    blocks = [{"name": each.name, "source": each.source} for each in runs(page) if each.elsewhere in ("", here)]
     tasks = [asdict(each) for each in exercises(page)]
     if not blocks and not tasks:
         return Done({}, {})
@@ -213,7 +217,7 @@ def _run(blocks: list[dict[str, str]], tasks: list[dict[str, Any]]) -> dict[str,
 
 def _key(blocks: list[dict[str, str]], tasks: list[dict[str, Any]], modules: list[str]) -> str:
     """All that the outcome depends on, as one word; `modules` are files of this package that the code imported."""
-    known = hashlib.sha256(json.dumps([sys.version, blocks, tasks, _catalog()]).encode())
+    known = hashlib.sha256(json.dumps([sys.version, platform.node(), blocks, tasks, _catalog()]).encode())
     for name in modules:
         path = Path(name)
         known.update(path.read_bytes() if path.exists() else b"gone")

@@ -93,7 +93,7 @@ class Setting(BaseModel):
         if named:
             return urlencode({"preset": named})
         return urlencode(
-            {key: f"{value:g}" if isinstance(value, float) else value for key, value in self.changed.items()}
+            {key: f"{value:.15g}" if isinstance(value, float) else value for key, value in self.changed.items()}
         )
 
     @property

@@ -49,6 +49,10 @@ def build(
 @app.command()
 def check(
     update: Annotated[bool, typer.Option("--update", help="Keep what the pages' code prints now, then check.")] = False,
+    here: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="With --update: also run the blocks whose :output-of: says this."),
+    ] = "",
     run: Annotated[bool, typer.Option("--run/--no-run", help="Run the pages' code and exercises.")] = True,
 ) -> None:
     """Find everything that is wrong with the book: references, numbers, code, exercises, parts."""
@@ -61,7 +65,7 @@ def check(
 
     if update:
         for page in pages().values():
-            if code.update(page):
+            if code.update(page, here):
                 typer.echo(f"Kept the outputs of {page.id}")
     found = checks.problems(run_code=run)
     for problem in found:

@@ -60,7 +60,8 @@ class Figure:
             return self.chart.svg
         import vl_convert
 
-        return _slim(vl_convert.vegalite_to_svg(self._spec(self.chart)))
+        svg: str = vl_convert.vegalite_to_svg(self._spec(self.chart))
+        return svg
 
     @property
     def spec(self) -> dict[str, Any] | None:
@@ -73,7 +74,7 @@ class Figure:
         `label` is the element's id; without one it is made of the number, which a figure within a demo has not.
         """
         label, named = label or f"figure-{number}", f"Figure {number}".rstrip()
-        drawing = follow_scheme(self.svg).replace(
+        drawing = follow_scheme(self.svg if isinstance(self.chart, Diagram) else _slim(self.svg)).replace(
             "<svg ", f'<svg role="img" aria-label="{html.escape(self.alt, quote=True)}" ', 1
         )
         return (

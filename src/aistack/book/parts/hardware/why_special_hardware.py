@@ -38,7 +38,9 @@ def numbers(setting: Setting) -> dict[str, Number]:
         "peak": setting.peak,
         "bandwidth": setting.bandwidth,
         "ridge": Number(ridge, "FLOP/B", "derived", ROOF, "peak / memory bandwidth"),
-        "share": Number(_share(setting.model, setting.prompt), "%", "derived", COUNT, "FLOP of products / all FLOP", digits=4),
+        "share": Number(
+            _share(setting.model, setting.prompt), "%", "derived", COUNT, "FLOP of products / all FLOP", digits=4
+        ),
         "width": Number(spec.hidden, "", "stated", f"configuration of {spec.name}"),
         "element": Number(element, "B", "stated", f"the format {setting.matrix_format}"),
         "flop": Number(2 * places, "FLOP", "derived", ROOF, "2 × inputs × outputs"),
@@ -84,8 +86,9 @@ def _share(model: str, tokens: int) -> float:
 
 @functools.cache
 def _grown() -> trend.Trend:
-    shipped = [place for place in atlas.estimate() if place.intensity and not place.announced]
-    return trend.estimate([place.year for place in shipped], [place.intensity for place in shipped])
+    shipped = [(each.year, each.intensity) for each in atlas.estimate() if not each.announced]
+    dated = [(year, intensity) for year, intensity in shipped if intensity is not None]
+    return trend.estimate([year for year, _ in dated], [intensity for _, intensity in dated])
 
 
 def figures(setting: Setting) -> Mapping[str, Callable[[], Figure]]:

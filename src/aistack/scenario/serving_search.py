@@ -120,7 +120,6 @@ def search(
     ranked = sorted(
         (order, number, place) for number, kind in enumerate(kinds) for order, place in _best_of(kind, best)
     )
-    divided = _divided(kinds)
     options = [option for kind in kinds for option in _options(kind)]
     seconds = time.perf_counter() - begun
     answers = []
@@ -137,7 +136,7 @@ def search(
         options=tuple(options),
         frontier=_frontier(options, "tokens_per_second_per_accelerator"),
         frontier_per_dollar=_frontier([each for each in options if each.tokens_per_dollar > 0], "tokens_per_dollar"),
-        divided=divided,
+        divided=_divided(kinds, min((each.accelerators for each in answers), default=math.inf)),
         considered=considered,
         fit=sum(len(kind.judged.deployments) for kind in kinds),
         seconds=seconds,
@@ -266,21 +265,18 @@ def _frontier(options: list[Option], worth: str) -> tuple[Option, ...]:
     return tuple(kept)
 
 
-def _divided(kinds: list[_Kind]) -> Divided | None:
-    """The pools that need fewest accelerators for the load, or that carry most with each, where no replicas that do
-    everything need as few, or carry as much."""
+def _divided(kinds: list[_Kind], fewest: float) -> Divided | None:
+    """The pools that carry most with each accelerator, where they need less than the `fewest` that replicas which do
+    everything need for the load, or, without one, carry more than those."""
     found = []
     for kind in kinds:
         rate = kind.scenario.rate
         pools = plans.pools(kind.question, rate)
         if pools is None:
             continue
-        chips, judged = int(pools.chips), kind.judged
+        chips = int(pools.chips)
         carried = pool_capacity.estimate(pools, kind.question.work, kind.question.goals)
-        if rate is None:
-            better = carried.rate > kind.total.max()
-        else:
-            better = chips < (replicas(rate, judged.rate) * judged.deployments.chips).min()
+        better = carried.rate > kind.total.max() if rate is None else chips < fewest
         if better:
             found.append(
                 Divided(

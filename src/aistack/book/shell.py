@@ -207,8 +207,8 @@ def assets() -> Iterator[tuple[str, bytes]]:
     for file in sorted((THEME / "scripts").glob("*.js")):
         yield file.name, file.read_bytes()
     vendor = THEME / "vendor"
-    yield "minisearch.js", (vendor / "minisearch" / "minisearch.js").read_bytes()
-    for file in sorted((vendor / "source-serif").glob("*.woff2")):
+    yield "minisearch.js", (vendor / "minisearch" / "index.js").read_bytes()
+    for file in sorted((vendor / "source-serif-4").glob("*.woff2")):
         yield file.name, file.read_bytes()
     yield "katex/katex.min.css", (vendor / "katex" / "katex.min.css").read_bytes()
     for file in sorted((vendor / "katex" / "fonts").glob("*.woff2")):

@@ -1,0 +1,1 @@
+"""Part 2: how many chips become one machine."""

@@ -29,6 +29,26 @@ def test_the_book_has_no_problems_in_other_scenarios(name: str) -> None:
     assert not found, _what(found)
 
 
+HARD = {
+    "a giant on a laptop": {"job": "serve", "model": "llama-3.1-405b", "accelerator": "apple-m1-max", "count": 1},
+    "experts on TPUs": {"model": "deepseek-v3", "accelerator": "tpu-v5p", "count": 256},
+    "a dwarf on an old card": {"job": "serve", "model": "gpt2", "accelerator": "t4", "count": 1, "prompt": 256},
+    "a hybrid on Trainium": {"model": "nemotron-h-56b", "accelerator": "trainium2", "count": 64},
+    "tuning experts": {"job": "tune", "model": "mixtral-8x7b", "accelerator": "mi300x", "count": 8},
+    "memory on the chip alone": {"job": "serve", "model": "llama-3.1-8b", "accelerator": "groq-lpu-v1", "count": 64},
+    "the newest": {"job": "serve", "model": "kimi-k2", "accelerator": "gb300", "count": 72, "precision": "nvfp4"},
+    "a wafer": {"model": "llama-3.1-70b", "accelerator": "cerebras-wse3", "count": 1},
+}
+"""Scenarios in which little fits or little is known: each page still says something true."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HARD)
+def test_pages_stand_in_hard_scenarios(name: str) -> None:
+    found = check.problems(settings=[Setting.of(HARD[name])], run_code=False)
+    assert not found, _what(found)
+
+
 @pytest.fixture
 def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A book of one page, with one of everything that lists hold; its folder of parts."""

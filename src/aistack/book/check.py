@@ -79,7 +79,7 @@ def problems(*, settings: Iterable[Setting] = (), run_code: bool = True) -> list
                 found.append(_from(error))
     found += _of_glossary()
     found += _of_parts(everything.values())
-    found += _of_lists(rendered.values(), len(rendered) == len(everything))
+    found += _of_lists(everything.values())
     found += _twice(rendered.values())
     found += _strays(everything.values())
     found += _of_theme(PARTS.parent / "theme")
@@ -174,24 +174,25 @@ def _of_glossary() -> Iterator[Problem]:
             yield Problem("parts/glossary.yaml", f"{count} terms have the address {slug!r}")
 
 
-def _of_lists(rendered: Iterable[Rendered], complete: bool) -> Iterator[Problem]:
-    """Entries of the lists that nothing uses, once all pages could be rendered; works that are there twice."""
+def _of_lists(everything: Iterable[Page]) -> Iterator[Problem]:
+    """Entries of the lists that no page uses in any scenario; works that are there twice."""
     places = defaultdict(list)
     for key, work in bibliography.works().items():
         places[work.link.casefold()].append(key)
     for link, keys in places.items():
         if len(keys) > 1:
             yield Problem("parts/bibliography.yaml", f"{' and '.join(keys)} are one work ({link})")
-    if not complete:
-        return
-    cited = {key for each in rendered for key in each.cites}
-    shown = {found for each in rendered for found in re.findall(r'id="prediction-([^"]+)"', each.html)}
-    used = {name for each in rendered for name in each.terms}
-    cited |= {key for each in predictions().values() for key in each.sources}
-    cited |= {key for each in predictions().values() if each.outcome for key in [each.outcome.source]}
-    definitions = " ".join(each.long for each in glossary.terms().values())
-    cited |= {key.strip() for keys in re.findall(r"\{cite(?::t)?\}`([^`]+)`", definitions) for key in keys.split(",")}
+    text = "\n".join([*(page.body for page in everything), *(term.long for term in glossary.terms().values())])
+    cited = {
+        key.strip() for keys in re.findall(r"\{cite(?::t)?\}`(?:[^`<]*<)?([^`>]+)", text) for key in keys.split(",")
+    }
+    cited |= {*re.findall(r"\{research\}[ ]*(\S+)", text)}
+    for one in predictions().values():
+        cited |= {*one.sources, *([one.outcome.source] if one.outcome else [])}
+    used = {found for _, _, found in glossary.mentions(text)}
+    used |= {name for one in re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)", text) for name in _named(one)}
     used |= {other for each in glossary.terms().values() for other in each.see}
+    shown = {*re.findall(r"\{prediction\}[ ]*(\S+)", text)}
     for key in sorted(cited - bibliography.works().keys()):
         yield Problem("parts", f"{key!r} is cited, but not in bibliography.yaml")
     for what, file, unused in (
@@ -200,6 +201,14 @@ def _of_lists(rendered: Iterable[Rendered], complete: bool) -> Iterator[Problem]
         ("prediction is not shown", "predictions.yaml", predictions().keys() - shown),
     ):
         yield from (Problem(f"parts/{file}", f"{key}: the {what} on any page") for key in sorted(unused))
+
+
+def _named(term: str) -> tuple[str, ...]:
+    try:
+        return (glossary.find(term.strip()),)
+    except AistackError:
+        # rendering says so
+        return ()
 
 
 def _twice(rendered: Iterable[Rendered]) -> Iterator[Problem]:

@@ -12,10 +12,11 @@ from aistack.catalog.processors import history
 from aistack.drawing import Figure
 from aistack.drawing.diagram import Diagram
 from aistack.drawing.theme import ROLES
-from aistack.errors import BadInput
+from aistack.errors import BadInput, UnknownName
 from aistack.hardware import atlas as places
 from aistack.hardware import memory_levels as levels
 from aistack.hardware.chip import chip
+from aistack.hardware.energy import ladder
 from aistack.hardware.figures import (
     atlas,
     atlas_trend,
@@ -62,7 +63,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     },
     "bets": lambda: bets.draw(places.estimate(["h100-sxm5", "mi300x", "tpu-v5p", "cerebras-wse3"]), "h100-sxm5"),
     "die_sizes": lambda: die_sizes.draw([catalog.accelerator(each) for each in ("cerebras-wse3", "h100-sxm5", "t4")]),
-    "energy_ladder": energy_ladder.draw,
+    "energy_ladder": lambda: energy_ladder.draw(ladder()),
     "energy_shares": energy_shares.draw,
     "flash_attention_steps": _attention,
     "format_layouts": lambda: format_layouts.draw([catalog.number_format(each) for each in ("fp32", "tf32", "nvfp4")]),
@@ -158,8 +159,10 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         tiled_matmul.draw(size=1024, tile=128)
     with pytest.raises(BadInput):
         systolic_motion.draw(ACTIVATIONS, WEIGHTS.T[:2])
-    with pytest.raises(KeyError):
-        energy_ladder.draw("divide")
+    with pytest.raises(UnknownName, match="multiply"):
+        energy_ladder.draw(ladder(), "multiply FP61")
+    with pytest.raises(BadInput, match="no memory"):
+        levels.estimate("apple-m4-max")
 
 
 def test_the_atlas_holds_each_chip_once() -> None:
@@ -170,5 +173,18 @@ def test_the_atlas_holds_each_chip_once() -> None:
     assert h100.efficiency == pytest.approx(989e12 / 700)
     # the same die at the same peak, bandwidth and power is drawn once
     assert sum(place.name == "V100 SXM2" for place in every) == 1
+    assert any(place.id == "v100-sxm2-32gb" for place in places.estimate(first="v100-sxm2-32gb"))
+    assert len(places.estimate(first="v100-sxm2-32gb")) == len(every)
     with pytest.raises(BadInput):
         places.estimate(["h1000"])
+
+
+@pytest.mark.parametrize("name", catalog.names("accelerator"))
+def test_any_accelerator_can_be_the_readers(name: str) -> None:
+    try:
+        known = levels.estimate(name)
+    except BadInput:
+        return
+    figure = memory_levels.draw(known, name)
+    ElementTree.fromstring(figure.svg)
+    assert "nan" not in figure.title and "inf" not in figure.title

@@ -48,14 +48,16 @@ class Place:
         return self.power / self.area if self.power and self.area else None
 
 
-def estimate(names: Sequence[str] | None = None) -> tuple[Place, ...]:
+def estimate(names: Sequence[str] | None = None, first: str = "") -> tuple[Place, ...]:
     """The accelerators of these names (all where None) that have a matrix peak in bf16 or fp16, oldest first.
 
-    Variants of one die that differ in nothing that is drawn are kept once, the first by name. A few parts state their
-    design power of a whole board or superchip; they have none here. Raises `UnknownName`.
+    Variants of one die that differ in nothing that is drawn are kept once, the one of the id `first` before others; it
+    comes in addition to `names`. A few parts state the design power of a whole board or superchip and have none here.
+    Raises `UnknownName`.
     """
     found: dict[tuple[object, ...], Place] = {}
-    for name in catalog.names("accelerator") if names is None else names:
+    wanted = catalog.names("accelerator") if names is None else names
+    for name in dict.fromkeys([first, *wanted] if first else wanted):
         entry = catalog.accelerator(name)
         peak = entry.peaks.get("bf16") or entry.peaks.get("fp16")
         if peak is None or "per package" not in peak.bases:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aistack import catalog
 from aistack.catalog import Accelerator
 from aistack.catalog.accelerators import OnChip
+from aistack.errors import BadInput
 
 _L2 = {"GV100": "l2-volta", "GA100": "l2-ampere", "GH100": "l2-hopper"}
 """Dies -> the catalog's record of the width of their L2."""
@@ -38,7 +39,7 @@ def estimate(name: str) -> tuple[Level, ...]:
 
     Registers and the widths of shared memory and L2 are those of NVIDIA's data centre parts (Volta to Hopper); a
     bandwidth is the width times the boost clock. Sizes by core are added up over the package. Latencies, and what is
-    reserved, are left out. Raises `UnknownName` or `AmbiguousName`.
+    reserved, are left out. Raises `UnknownName` or `AmbiguousName`, and `BadInput` where the catalog knows no memory.
     """
     entry = catalog.accelerator(name)
     units = entry.compute_units.si if entry.compute_units else 1.0
@@ -56,6 +57,10 @@ def estimate(name: str) -> tuple[Level, ...]:
         note = f"{fact.text} in each of {units:.0f} {_plural(entry)}" if count > 1 else fact.text
         found.append(Level(words, fact.si * count, _bandwidth(entry.on_chip, field, width, units, clock), note))
     found += _main(entry)
+    if not found:
+        raise BadInput(
+            f"The catalog knows no memory of {entry.id}. Choose another accelerator, or add what is missing."
+        )
     return tuple(found)
 
 

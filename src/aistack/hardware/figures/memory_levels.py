@@ -35,11 +35,11 @@ def draw(levels: Sequence[Level], chip: str) -> Figure:
         middle = top + tall / 2
         shapes += [
             text(4, middle - 4, level.name, size=13, bold=True),
-            text(4, middle + 13, level.note, "muted", size=11),
+            text(4, middle + 13, level.note if " in each of " in level.note else "", "muted", size=11),
             rect(_LEFT + 210, middle - side / 2, side, side, "hardware"),
-            text(_LEFT + 210 + side + 8, middle + 4, _size(level.size))
+            text(_LEFT + 210 + side + 8, middle + 4, _size(level))
             if side < _LARGEST / 2
-            else text(_LEFT + 210 + side / 2, middle + 4, _size(level.size), "paper", anchor="middle", bold=True),
+            else text(_LEFT + 210 + side / 2, middle + 4, _size(level), "paper", anchor="middle", bold=True),
         ]
         if level.bandwidth:
             thick = level.bandwidth / fastest * _WIDEST
@@ -51,15 +51,14 @@ def draw(levels: Sequence[Level], chip: str) -> Figure:
             shapes.append(text(_LEFT, middle + 4, "not stated", "muted", size=11))
         top += tall
         shapes.append(line(0, top, _WIDE, top, "grid"))
-    near, far = _ends(levels)
     return Figure(
         layer="hardware",
-        title=_title(near, far),
+        title=_title(levels),
         subtitle=f"Memories of {chip}, all of one package; areas and thicknesses are to scale",
         source="Sizes and bandwidth of the main memory from the catalog; bandwidths on the die are width times boost "
         "clock (derived).",
         alt="; ".join(
-            f"{level.name} {_size(level.size)}" + (f" at {quantity(level.bandwidth, 'B/s')}" if level.bandwidth else "")
+            f"{level.name} {_size(level)}" + (f" at {quantity(level.bandwidth, 'B/s')}" if level.bandwidth else "")
             for level in levels
         )
         + ". Capacity grows and bandwidth falls from the arithmetic outwards.",
@@ -67,7 +66,7 @@ def draw(levels: Sequence[Level], chip: str) -> Figure:
         table=[
             {
                 "level": level.name,
-                "capacity": _size(level.size),
+                "capacity": _size(level),
                 "bandwidth": quantity(level.bandwidth, "B/s") if level.bandwidth else "not stated",
                 "how": level.note,
             }
@@ -76,19 +75,22 @@ def draw(levels: Sequence[Level], chip: str) -> Figure:
     )
 
 
-def _ends(levels: Sequence[Level]) -> tuple[Level, Level]:
-    known = [level for level in levels if level.bandwidth] or list(levels)
-    return known[0], known[-1]
+def _title(levels: Sequence[Level]) -> str:
+    near, far = levels[0], levels[-1]
+    known = [level for level in levels if level.bandwidth]
+    if len(known) > 1:
+        near, far = known[0], known[-1]
+        times = (near.bandwidth or 0) / (far.bandwidth or 1)
+        return (
+            f"{near.name[0].upper()}{near.name[1:]} gives out bytes {times:.0f} times as fast as "
+            f"{far.name}, which holds {far.size / near.size:,.0f} times as many"
+        )
+    if near is far:
+        return f"All memory is of one kind: {_size(far)} of {far.name}"
+    largest = max(levels[:-1], key=lambda level: level.size)
+    return f"{far.name} holds {far.size / largest.size:,.0f} times as much as the {largest.name} on the die"
 
 
-def _title(near: Level, far: Level) -> str:
-    if near is far or not near.bandwidth or not far.bandwidth:
-        return f"{far.name} holds {_size(far.size)}"
-    return (
-        f"{near.name[0].upper()}{near.name[1:]} gives out bytes {near.bandwidth / far.bandwidth:.0f} times as fast as "
-        f"{far.name}, which holds {far.size / near.size:,.0f} times as many"
-    )
-
-
-def _size(size: float) -> str:
-    return binary_size(size)
+def _size(level: Level) -> str:
+    # as its source states it, unless it was added up over cores
+    return binary_size(level.size) if " in each of " in level.note else level.note

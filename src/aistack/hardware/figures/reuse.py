@@ -32,7 +32,7 @@ def draw(chip: Chip, memories: Mapping[str, float], precision: str = "bf16", siz
         side = max(1.0, min(float(size), float(largest_tile(memory / element))))
         return flop / (float(estimate(size, size, size, side, side)) * element)
 
-    low, high = 2.0**12, max(2.0**27, 2 * max(memories.values(), default=0.0))
+    low, high = 2.0**12 if ridge > 50 else 2.0**6, max(2.0**27, 2 * max(memories.values(), default=0.0))
     grid = [float(each) for each in 2 ** np.linspace(np.log2(low), np.log2(high), 160)]
     lines: list[dict[str, Any]] = [
         {"memory": memory, "intensity": value, "kind": kind}

@@ -4,7 +4,12 @@ import pytest
 from aistack import catalog
 from aistack.hardware.lab import quantisation
 
-ROWS = {name: catalog.record("quantisation-error", name) for name in catalog.names("quantisation-error")}
+LARGEST = catalog.record("quantisation-error", "minilm-largest")
+ROWS = {
+    name: catalog.record("quantisation-error", name)
+    for name in catalog.names("quantisation-error")
+    if name != LARGEST.id
+}
 
 
 @pytest.mark.slow
@@ -15,6 +20,8 @@ def test_the_shipped_errors_are_those_of_the_weights() -> None:
         "embeddings": 1, "attention": 24, "feed_forward": 12,
     }  # fmt: skip
     assert parts["embeddings"][0].shape == (30522, 384)
+    for part, deviations in quantisation.largest(parts).items():
+        assert LARGEST.values[part].si == pytest.approx(deviations, rel=1e-3)
     for row in ROWS.values():
         own = catalog.number_format(row.group).block_size is not None
         block = None if own else int(row.values["block"].si) or None
@@ -37,6 +44,8 @@ def test_what_theory_says_of_the_shipped_errors() -> None:
     assert decibels["bf16"]["all"] == pytest.approx(10 * np.log10(36 / (2 * np.log(2)) * 2.0**14), abs=0.7)
     # outliers cost integers their resolution and floating point next to nothing
     assert decibels["int8"]["attention"] - decibels["int8"]["feed_forward"] > 12
+    worst = max(("embeddings", "attention", "feed_forward"), key=lambda part: LARGEST.values[part].si)
+    assert decibels["int8"][worst] == min(decibels["int8"].values())
     assert abs(decibels["fp8_e4m3fn"]["attention"] - decibels["fp8_e4m3fn"]["feed_forward"]) < 0.5
     assert decibels["int8-by-384"]["all"] > decibels["int8"]["all"] + 15
     assert decibels["fp4_e2m1"]["all"] < decibels["mxfp4_e2m1"]["all"] < decibels["nvfp4"]["all"]

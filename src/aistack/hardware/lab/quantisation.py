@@ -52,3 +52,9 @@ def measure(
             signal[part] += float(np.sum(exact**2))
             noise[part] += float(np.sum((quantised(format, exact, block) - exact) ** 2))
     return {part: signal[part] / noise[part] for part in parts} | {"all": sum(signal.values()) / sum(noise.values())}
+
+
+def largest(parts: Mapping[str, list[npt.NDArray[np.float32]]]) -> dict[str, float]:
+    """The largest weight of each part's matrices, and of `all`, in standard deviations of its own matrix."""
+    found = {part: max(float(np.abs(each).max() / each.std()) for each in held) for part, held in parts.items()}
+    return found | {"all": max(found.values())}

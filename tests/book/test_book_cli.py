@@ -45,9 +45,16 @@ def test_build_refuses_before_it_writes(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_check_prints_each_problem_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = [check.Problem("parts/hardware/a.md:3", "something")]
-    monkeypatch.setattr(check, "problems", lambda **_: wrong)
+    monkeypatch.setattr(check, "problems", lambda *_, **__: wrong)
     with pytest.raises(BadInput, match="The book has 1 problem"):
         _run("check", "--no-run")
-    monkeypatch.setattr(check, "problems", lambda **_: [])
+    monkeypatch.setattr(check, "problems", lambda *_, **__: [])
     code, said = _run("check", "--no-run")
     assert code == 0 and "no problems" in said
+
+
+def test_check_looks_at_one_page_alone() -> None:
+    code, said = _run("check", "hardware/why-special-hardware", "--no-run")
+    assert (code, said) == (0, "1 page, no problems.\n")
+    with pytest.raises(UnknownName):
+        _run("check", "hardware/why-special-hardwar", "--no-run")

@@ -102,12 +102,13 @@ def test_terms_in_plain_words_are_linked_at_their_first_use(write: Write, monkey
     shown = _html(
         write,
         "## Of rooflines\n\n[A roofline](https://example.org) and `a roofline`. Rooflines, then a roofline.\n\n"
-        "Not pre-roofline, not rooflined. A ridge\npoint. Two accelerators.\n",
+        "> A ridge point, they said.\n\nNot pre-roofline, not rooflined. A ridge\npoint. Two accelerators.\n",
     )
     assert '<h2 id="of-rooflines">Of rooflines</h2>' in shown
     assert '<a href="https://example.org">A roofline</a>' in shown
     assert '<a class="term" href="../glossary/roofline.html">Rooflines</a>, then a roofline.' in shown
     assert "Not pre-roofline, not rooflined." in shown
+    assert "<p>A ridge point, they said.</p>" in shown
     assert '<a class="term" href="../glossary/accelerator.html">accelerators</a>' in shown
 
 

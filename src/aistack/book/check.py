@@ -13,6 +13,7 @@ from pathlib import Path
 from aistack.book import bare, bibliography, code, glossary, labels, outputs
 from aistack.book.back import term_html
 from aistack.book.page import PARTS, REQUIRED, Page, pages
+from aistack.book.page import page as page_of
 from aistack.book.predictions import predictions
 from aistack.book.render import Rendered, render
 from aistack.book.setting import PRESETS, Setting
@@ -39,10 +40,11 @@ class Problem:
         return f"{self.where}: {self.what}"
 
 
-def problems(*, settings: Iterable[Setting] = (), run_code: bool = True) -> list[Problem]:
-    """What is wrong with the book under these settings (without any: the default one and all presets).
+def problems(only: str = "", *, settings: Iterable[Setting] = (), run_code: bool = True) -> list[Problem]:
+    """What is wrong with the book, or with `only` one page, under these settings (none: the default and all presets).
 
-    `run_code` also runs what the pages say is run, unless it is known how that comes out.
+    `run_code` also runs what the pages say is run, unless it is known how that comes out. Raises `UnknownName` for
+    the page.
     """
     try:
         everything = pages()
@@ -50,10 +52,11 @@ def problems(*, settings: Iterable[Setting] = (), run_code: bool = True) -> list
             read()
     except AistackError as error:
         return [Problem("parts", str(error))]
+    looked_at = [page_of(only)] if only else list(everything.values())
     found: list[Problem] = []
     rendered: dict[str, Rendered] = {}
     for setting in tuple(settings) or (Setting(), *PRESETS.values()):
-        for page in everything.values():
+        for page in looked_at:
             try:
                 one = render(page.id, setting)
             except AistackError as error:
@@ -67,7 +70,7 @@ def problems(*, settings: Iterable[Setting] = (), run_code: bool = True) -> list
                 continue
             found += _of_html(one)
             rendered.setdefault(page.id, one)
-    for page in everything.values():
+    for page in looked_at:
         found += [
             _at(page, line, f"{text!r} is typed; let the catalog or the page's module give it")
             for line, text in bare.bare_numbers(page)
@@ -77,6 +80,8 @@ def problems(*, settings: Iterable[Setting] = (), run_code: bool = True) -> list
                 found += [_at(page, line, what) for line, what in code.problems(page)]
             except AistackError as error:
                 found.append(_from(error))
+    if only:
+        return list(dict.fromkeys(found))
     found += _of_glossary()
     found += _of_parts(everything.values())
     found += _of_lists(everything.values())

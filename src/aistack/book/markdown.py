@@ -157,6 +157,16 @@ class _Html(RendererHTML):
         env["linking"] = False
         return f'<{token.tag} id="{anchor}">'
 
+    def blockquote_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """A quotation, in which nothing is linked that its author did not link."""
+        env["linking"] = False
+        return "<blockquote>\n"
+
+    def blockquote_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
+        """The end of `blockquote_open`."""
+        env["linking"] = True
+        return "</blockquote>\n"
+
     def heading_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         """The end of `heading_open`."""
         env["linking"] = True

@@ -48,6 +48,7 @@ def build(
 
 @app.command()
 def check(
+    page: Annotated[str, typer.Argument(metavar="[PAGE]", help="Only this page: hardware/memory.")] = "",
     update: Annotated[bool, typer.Option("--update", help="Keep what the pages' code prints now, then check.")] = False,
     here: Annotated[
         str,
@@ -61,18 +62,18 @@ def check(
     require("book", "aistack book")
     from aistack.book import check as checks
     from aistack.book import code
-    from aistack.book.page import pages
+    from aistack.book import page as book_pages
 
-    if update:
-        for page in pages().values():
-            if code.update(page, here):
-                typer.echo(f"Kept the outputs of {page.id}")
-    found = checks.problems(run_code=run)
+    looked_at = [book_pages.page(page)] if page else list(book_pages.pages().values())
+    for each in looked_at if update else ():
+        if code.update(each, here):
+            typer.echo(f"Kept the outputs of {each.id}")
+    found = checks.problems(page, run_code=run)
     for problem in found:
         typer.echo(str(problem))
     if found:
-        raise BadInput(f"The book has {len(found)} problem{'s' if len(found) > 1 else ''}.")
-    typer.echo(f"{len(pages())} pages, no problems.")
+        raise BadInput(f"{page or 'The book'} has {len(found)} problem{'s' if len(found) > 1 else ''}.")
+    typer.echo(f"{len(looked_at)} page{'s' if len(looked_at) > 1 else ''}, no problems.")
 
 
 @app.command("new-chapter")

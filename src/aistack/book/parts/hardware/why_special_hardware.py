@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 
+from aistack import catalog
 from aistack.book.demo import Control, Demo, Shown
 from aistack.book.number import Number
 from aistack.book.setting import Setting
@@ -71,7 +72,7 @@ def words(setting: Setting) -> dict[str, object]:
     return {
         "chip": setting.facts.name,
         "form": setting.matrix_format,
-        "model": setting.spec.name,
+        "model": catalog.model(setting.model).name,
         "fits": weights <= setting.chip.memory,
     }
 

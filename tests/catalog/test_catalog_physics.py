@@ -59,7 +59,7 @@ ANCHORS = [
     ("a100-sxm4-80gb", "memory_bandwidth", 2.039e12),
     ("a100-sxm4-40gb", "memory_bandwidth", 1.555e12),
     ("h200-sxm", "memory_bandwidth", 4.8e12),
-    ("h200-sxm", "memory_capacity", 141e9),
+    ("h200-sxm", "memory_capacity", 143_771 * 2**20),  # as nvidia-smi prints it
     ("b200-sxm", "peaks.bf16", 2.25e15),
     ("gb200", "peaks.bf16", 2.5e15),
     ("mi300x", "peaks.bf16", 1307.4e12),

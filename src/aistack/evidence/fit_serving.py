@@ -40,6 +40,8 @@ WEIGHT = 0.2
 """Points of a source have one cause of missing in common, so that each says less than it would alone."""
 UNTRUSTED = 0.3
 """Weight of a point of a row that leaves something open, over that of a trusted one."""
+ONE_SOURCE = 0.01
+"""How far a value strays that one source alone could settle, or none: it stays where it starts."""
 INSIDE = 0.8
 FEWEST = 5
 """Points that a source needs to count as much as any other in an interval."""
@@ -85,29 +87,30 @@ def parameters() -> tuple[Parameter, ...]:
         found.extend(Parameter(constant, key, start, False, stray, parent="all") for key in own)
 
     engines = ("vllm", "vllm-v0", "sglang", "tensorrt-llm", "llama.cpp")
-    families = ("ampere", "hopper", "blackwell", "ada", "geforce", "cdna3", "apple", "dgx-spark-gb10")
+    families = ("ampere", "hopper", "blackwell", "ada", "geforce", "cdna3")
     add("step_overhead", 1e-3, 0.3, *engines, stray=0.5)
     add("sequence_overhead", 1e-5, 0.3)
     add("request_overhead", 0.015, 0.3, "vllm", "sglang", "tensorrt-llm", stray=0.4)
-    found.append(Parameter("request_overhead", "triton", 0.006, False, 0.4))
-    add("gap", 2.0e-6, 0.2)
+    add("gap", 2e-6, 0.2)
     add("dispatch", 6e-6, 0.2)
     # 12 ms for a step of Llama 2 7B, which has 296 kernels here and some 1.5 ms beside them, before vLLM captured
     # graphs (github.com/vllm-project/vllm, pull request 1440)
     found.append(Parameter("dispatch", "vllm-v0", 3.5e-5, False, 0.3))
-    add("compute", 0.85, 0.1, *families, stray=0.3)
-    add("own_kernels", 1.0, 0.01, "sglang", "tensorrt-llm", "llama.cpp")
-    add("memory", 0.85, 0.05, *families, stray=0.1)
+    add("compute", 0.85, 0.1, *families, "dgx-spark-gb10", stray=0.3)
+    add("own_kernels", 1.0, ONE_SOURCE, "sglang", "tensorrt-llm", "llama.cpp")
+    add("memory", 0.85, 0.05, *families, "dgx-spark-gb10", stray=0.1)
     add("experts", 0.9, 0.2)
     add("attention", 0.7, 0.15)
     add("prompt_attention", 0.75, 0.1)
     found.append(Parameter("prompt_attention", "llama.cpp", 0.75, False, 0.5, parent="all"))
-    # scores go through memory four times, 4 bytes each, and those that the mask hides are computed as well
-    found.append(Parameter("prompt_attention", "llama.cpp-2024", 0.1, False, 0.5))
     add("dequantisation", 0.75, 0.2, "llama.cpp", stray=0.4)
     add("traffic", 1.3, 0.2)
     add("communication", 1.2, 0.2, "vllm", "vllm-v0", "sglang", "tensorrt-llm", stray=0.3)
     add("burst", 0.7, 0.3)
+    # NVIDIA's Triton, in C++; attention before llama.cpp fused it: scores go through memory four times, 4 bytes each,
+    # and those that the mask hides are computed as well
+    found.append(Parameter("request_overhead", "triton", 0.006, False, ONE_SOURCE))
+    found.append(Parameter("prompt_attention", "llama.cpp-2024", 0.1, False, ONE_SOURCE))
     return tuple(found)
 
 
@@ -239,48 +242,29 @@ def misses(whole: Fit, without: Mapping[str, Sequence[float]]) -> Array:
     return missed
 
 
-def intervals(whole: Fit, missed: Array, without: str | None = None) -> dict[str, tuple[float, float]]:
-    """The ends, measured over predicted, between which eight of ten points of a source lie that had no part.
+def intervals(whole: Fit, missed: Array, without: str | None = None) -> dict[str, float]:
+    """Times which, or by which divided, a prediction holds eight of ten points of a source that had no part.
 
-    By quantity, "<metric>" of trusted points and "<metric>/assumed" of the others; all sources count alike. `without`
+    By quantity, "<metric>" of trusted points and "<metric>/assumed" of the others: the 80th percentile of the misses,
+    as logarithms, all sources alike. Few sources, each biased in its own way, say little of each side alone. `without`
     is a source or an accelerator that has no part.
     """
     kept = [without not in {point.source, point.question.accelerator} for point in whole.points]
-    sources = np.array([point.source for point in whole.points])
-    found: dict[str, tuple[float, float]] = {}
+    found: dict[str, float] = {}
     for metric in METRICS:
         for assumed in (False, True):
             own = [point.metric == metric and point.question.trusted != assumed for point in whole.points]
-            chosen = np.array(kept) & np.array(own)
-            if chosen.any():
-                low, high = np.exp(ends(missed[chosen], sources[chosen]))
-                found[f"{metric}/assumed" if assumed else metric] = (float(f"{low:.4g}"), float(f"{high:.4g}"))
+            chosen = np.flatnonzero(np.array(kept) & np.array(own))
+            if len(chosen):
+                counts = Counter(whole.points[place].source for place in chosen)
+                alike = np.array([1 / max(counts[whole.points[place].source], FEWEST) for place in chosen])
+                factor = float(np.exp(quantile(np.abs(missed[chosen]), alike, INSIDE)))
+                found[f"{metric}/assumed" if assumed else metric] = float(f"{factor:.4g}")
     return found
 
 
-def ends(missed: Array, sources: npt.NDArray[np.str_]) -> Array:
-    """The 10th and the 90th percentile of the misses, all sources alike, moved from 0 by what a new source needs.
-
-    A source lies apart from the others, so that fewer than eight of ten of its points fall between the others'
-    percentiles. The ends are widened by the least factor with which, each source against the others' ends in turn, they
-    do on average.
-    """
-    names, counts = np.unique(sources, return_counts=True)
-    each = 1 / np.maximum(counts, FEWEST)[np.searchsorted(names, sources)]
-
-    def percentiles(chosen: npt.NDArray[np.bool_]) -> Array:
-        low, high = (quantile(missed[chosen], each[chosen], share) for share in (0.1, 0.9))
-        return np.array([min(low, -1e-3), max(high, 1e-3)])
-
-    if len(names) == 1:
-        return percentiles(np.ones(len(sources), dtype=bool))
-    # how many times its end, seen by the others, each miss lies off
-    needed = np.zeros(len(missed))
-    for name in names:
-        low, high = percentiles(sources != name)
-        own = sources == name
-        needed[own] = np.where(missed[own] < 0, missed[own] / low, missed[own] / high)
-    return percentiles(np.ones(len(sources), dtype=bool)) * max(1.0, quantile(needed, each, INSIDE))
+def _ends(factors: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    return {key: (float(f"{1 / factor:.4g}"), factor) for key, factor in factors.items()}
 
 
 def settle(report: Callable[[str], None] = lambda _: None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -291,7 +275,7 @@ def settle(report: Callable[[str], None] = lambda _: None) -> tuple[dict[str, An
     missed = misses(whole, without)
     sources = sorted({point.source for point in whole.points})
     accelerators = sorted({point.question.accelerator for point in whole.points})
-    around = intervals(whole, missed)
+    around = _ends(intervals(whole, missed))
     content = fitted("serving").model_dump()
     chosen = parameters()
     for name, own in _by_constant(_rounded(_values(chosen, whole.free))).items():
@@ -309,7 +293,7 @@ def settle(report: Callable[[str], None] = lambda _: None) -> tuple[dict[str, An
         "sources": sources,
         "accelerators": accelerators,
         "left_out": {
-            name: {"values": without[name], "intervals": intervals(whole, missed, name)}
+            name: {"values": without[name], "intervals": _ends(intervals(whole, missed, name))}
             for name in (*sources, *accelerators)
         },
     }

@@ -38,7 +38,7 @@ def test_rounding_is_torchs_also_halfway_and_beyond(name: str) -> None:
     tried = np.concatenate([each, halfway, scattered, edges]).astype(np.float32)
     tried = np.concatenate([tried, -tried])
     expected = torch.from_numpy(tried).to(TORCH[name]).to(torch.float64).numpy()
-    # PyTorch saturates where a format has neither infinities nor room for them (OFP8, section 5.2, allows both)
+    # PyTorch saturates where a format has neither infinities nor room for them (OFP8 allows both)
     saturates = name == "fp8_e4m3fn"
     found = rounded(name, tried, saturate=saturates)
     np.testing.assert_array_equal(found, expected)

@@ -78,7 +78,7 @@ def rounded(name: str, numbers: npt.ArrayLike, saturate: bool = True) -> Array:
     """Each number as the nearest value of the format, halfway cases to an even mantissa, in the format's own scale.
 
     What is too large becomes the largest value, or, unless `saturate`, infinite or not a number, as the format has it
-    (IEEE 754, section 4.3.1; OCP 8-bit Floating Point Specification, section 5.2). Exact up to formats of 32 bits.
+    (IEEE 754, section 4.3.1; the OCP 8-bit Floating Point Specification allows both). Exact up to 32 bits.
     """
     own = grid(name)
     numbers = np.asarray(numbers, dtype=float)
@@ -98,7 +98,7 @@ def quantised(name: str, weights: npt.ArrayLike, block: int | None = None) -> Ar
     In words: formats of 16 bits and more round as they are. Narrower ones are first scaled so that the largest value
     of a group lies at the format's largest: the group is the tensor, or `block` neighbours along the last axis. MX
     formats scale each 32 by a power of two, 2^(floor(log2(largest)) - the format's greatest exponent) (MX
-    specification, section 6.3); NVFP4 each 16 by an e4m3 number, itself scaled by one number a tensor. Raises
+    specification, conversion); NVFP4 each 16 by an e4m3 number, itself scaled by one number a tensor. Raises
     `BadInput` where the last axis is no multiple of the block, and as `grid` does.
     """
     entry = catalog.number_format(name)

@@ -40,7 +40,8 @@
     const places = terms.map((term) => lower.indexOf(term)).filter((place) => place >= 0);
     const first = places.length ? Math.min(...places) : 0;
     const from = first > length / 3 ? lower.indexOf(" ", first - length / 3) + 1 : 0;
-    const piece = text.slice(from, from + length);
+    const end = from + length < text.length ? text.lastIndexOf(" ", from + length) : text.length;
+    const piece = text.slice(from, end);
     const marked = document.createElement("span");
     marked.className = "hit-text";
     const pattern = terms.filter(Boolean).map((term) => term.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
@@ -48,7 +49,7 @@
       if (number % 2) { const mark = document.createElement("mark"); mark.textContent = part; marked.append(mark); } else marked.append(part);
     });
     if (from) marked.prepend("… ");
-    if (from + length < text.length) marked.append(" …");
+    if (end < text.length) marked.append(" …");
     return marked;
   }
 

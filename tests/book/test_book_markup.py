@@ -1,6 +1,7 @@
 """Markdown, roles and directives: what they become, and what is said of those that are wrong."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,7 @@ def test_html_and_scripts_are_text(write: Write) -> None:
         ("## A\n\n## A\n", 10, "two headings"),
         ("x\n\n    indented\n", 10, "fence"),
         ("![x](y.png)\n", 8, "figure"),
+        ("- ```{figure} ridge\n  ```\n", 8, "line of its own"),
         # within blocks within blocks
         ("::::{admonition} note\n:title: x\na\n\n:::{takeaways}\n- {term}`nothing`\n:::\n::::\n", 13, "no term"),
         # below what a scenario leaves out
@@ -203,3 +205,16 @@ def test_templates_cannot_reach_the_machine(write: Write) -> None:
     ):
         with pytest.raises(BadInput):
             _html(write, body)
+
+
+def test_a_long_page_takes_less_than_half_a_second(write: Write) -> None:
+    piece = (
+        "## Part NN\n\nWords {{ ridge }} and $x_{NN} = \\frac{a}{NN}$ of {cite}`williams2009roofline`, a roofline.\n\n"
+        "```{math}\n:label: law-NN\ny_{NN} = \\max(a, NN)\n```\n\n| a | b |\n|---|---:|\n| {{ ridge }} | NN |\n\n"
+        "```{code} python\n:mode: shown\nprint(NN)\n```\n\n"
+    )
+    _html(write, "$x$ `warm`\n\n```{code} python\n:mode: shown\nx\n```\n")
+    page = write("".join(piece.replace("NN", str(n)) for n in range(40)) + "Plain words. " * 3000, **MODULE)
+    begun = time.process_time()
+    assert len(compose(page, Setting())[1]) > 10**5
+    assert time.process_time() - begun < 0.5

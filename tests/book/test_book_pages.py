@@ -38,6 +38,11 @@ def test_front_matter_that_cannot_be_used_is_named(write: Write, head: str, caus
     assert cause in str(raised.value)
 
 
+def test_marks_of_our_own_cannot_be_typed(write: Write) -> None:
+    with pytest.raises(BadInput, match=r"a-page\.md:10: "):
+        write("one\n\n\ue0000\ue001\n")
+
+
 def test_an_unknown_page_offers_the_nearest() -> None:
     with pytest.raises(UnknownName, match="hardware/why-special-hardware"):
         page.page("hardware/why-special-hardwear")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -231,9 +231,10 @@ def _twice(rendered: Iterable[Rendered]) -> Iterator[Problem]:
             first.setdefault(words, each.id)
 
 
-def _strays(everything: Iterable[Page]) -> Iterator[Problem]:
+def _strays(everything: Collection[Page]) -> Iterator[Problem]:
     """Files among the parts that belong to no page."""
     owned = {path for page in everything for path in (page.path, page.module_path, outputs.file(page))}
+    owned |= {page.module_path.with_suffix(suffix) for page in everything for suffix in (".json", ".yaml", ".csv")}
     owned |= {bibliography.FILE, glossary.FILE, PARTS / "predictions.yaml"}
     for path in sorted(PARTS.rglob("*")):
         if path.is_file() and path not in owned and path.name != "__init__.py" and path.suffix != ".pyc":
@@ -264,6 +265,7 @@ class _Seen(HTMLParser):
 def _of_theme(folder: Path) -> Iterator[Problem]:
     """Requests to other hosts that templates, styles and scripts of the theme would make."""
     for path in sorted(folder.rglob("*")):
-        if path.suffix in (".jinja", ".css", ".js", ".html") and "vendor" not in path.parts:
+        ours = "vendor" not in path.parts and path.suffix in (".jinja", ".js", ".html")
+        if ours or path.suffix == ".css":
             for found in _REQUEST.findall(path.read_text(encoding="utf-8")):
                 yield Problem(str(path.relative_to(folder.parent)), f"it asks another host for something: {found}")

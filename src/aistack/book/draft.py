@@ -62,10 +62,12 @@ class Draft:
     figures: dict[str, Figure] = field(default_factory=dict)
     demos: dict[str, Demo] = field(default_factory=dict)
 
-    @property
-    def labels(self) -> Mapping[str, Label]:
-        """Of the page."""
-        return labels(self.page)
+    def label(self, anchor: str) -> Label:
+        """The label of something that is being rendered: "fig-ridge"."""
+        known = labels(self.page)
+        if anchor not in known:
+            raise BadInput(f"the fence of {anchor} must begin a line of its own")
+        return known[anchor]
 
     @cached_property
     def drawing(self) -> Mapping[str, Callable[[], Figure]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import importlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +152,9 @@ def neighbours(page_id: str) -> tuple[Page | None, Page | None]:
 def read(path: Path, layer: Layer) -> Page:
     """The page in `path`. Raises `BadInput` naming file, line and cause."""
     text = path.read_text(encoding="utf-8")
+    if found := re.search("[\ue000-\ue003]", text):
+        line = text[: found.start()].count("\n") + 1
+        raise BadInput(f"{path}:{line}: there is a character of Unicode's private use here, which stands for nothing.")
     begin, _, rest = text.partition("\n")
     head, fence, body = rest.partition("\n---\n")
     if begin != "---" or not fence:

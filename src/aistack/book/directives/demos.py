@@ -16,7 +16,7 @@ def demo(draft: Draft, block: Block) -> str:
     """```{demo} NAME```: a demo of the page's module, its controls, and what it shows at their start."""
     if block.argument not in draft.playing:
         raise UnknownName("demo in the page's module", block.argument, draft.playing)
-    label = draft.labels[f"demo-{block.argument}"]
+    label = draft.label(f"demo-{block.argument}")
     one = draft.demos[block.argument] = draft.playing[block.argument]
     controls = "".join(map(_control, one.controls))
     return (

@@ -50,7 +50,7 @@ def parts(body: str) -> Parts:
 @directive("exercise", "title", "answer", "tolerance", argument=True, body=True)
 def exercise(draft: Draft, block: Block) -> str:
     """`:::{exercise} NAME` with a title, and either `:answer:` (a number of the page) or starter and check."""
-    label = draft.labels[f"ex-{block.argument}"]
+    label = draft.label(f"ex-{block.argument}")
     title = draft.inline(need(block, "title"))
     made = parts(block.body)
     answer = block.options.get("answer")

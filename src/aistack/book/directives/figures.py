@@ -17,7 +17,7 @@ def figure(draft: Draft, block: Block) -> str:
     """```{figure} NAME```: what `figures(setting)` of the page's module draws by this name; its label is fig-NAME."""
     if block.argument not in draft.drawing:
         raise UnknownName("figure in the page's module", block.argument, draft.drawing)
-    label = draft.labels[f"fig-{block.argument}"]
+    label = draft.label(f"fig-{block.argument}")
     drawn = draft.figures[label.id] = draft.drawing[block.argument]()
     return drawn.html(label.number, label.id) + "\n"
 
@@ -27,7 +27,7 @@ def table(draft: Draft, block: Block) -> str:
     """```{table} NAME```: what `tables(setting)` of the page's module makes by this name; its label is tab-NAME."""
     if block.argument not in draft.tabulating:
         raise UnknownName("table in the page's module", block.argument, draft.tabulating)
-    label = draft.labels[f"tab-{block.argument}"]
+    label = draft.label(f"tab-{block.argument}")
     made = draft.tabulating[block.argument]()
     return (
         f'<figure id="{label.id}" class="tabular"><figcaption><span class="number">{label}</span> '

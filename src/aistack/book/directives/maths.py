@@ -12,9 +12,9 @@ def math(draft: Draft, block: Block) -> str:
     from aistack.book.markdown import formula
 
     inner = formula(draft, block.body.strip(), display=True)
-    label = draft.labels.get(f"eq-{block.options.get('label')}")
-    if label is None:
+    if not block.options.get("label"):
         return f'<div class="math" tabindex="0" role="group" aria-label="Formula, scrollable">{inner}</div>\n'
+    label = draft.label(f"eq-{block.options['label']}")
     return (
         f'<div class="math" id="{label.id}" tabindex="0" role="group" aria-label="{label}, scrollable">{inner}'
         f'<span class="eq-number">({label.number})</span></div>\n'

@@ -29,6 +29,8 @@ class Place:
     """Bytes of the largest memory on the die."""
     memory: float | None
     """Bytes of main memory."""
+    die_alone: bool
+    """Whether it has no main memory and keeps its data on the die."""
     area: float | None
     """m² of its die; None where it has several, or the catalog does not know."""
 
@@ -73,6 +75,8 @@ def estimate(names: Sequence[str] | None = None, first: str = "") -> tuple[Place
             power=entry.tdp.si if entry.tdp and "per package" in entry.tdp.bases else None,
             on_chip=_on_chip(entry),
             memory=entry.memory_capacity.si if entry.memory_capacity else None,
+            # as aistack.hardware.chip takes it: the bandwidth of a scratchpad is stated where it stands in for memory
+            die_alone=entry.memory_capacity is None and entry.on_chip.bandwidth is not None,
             area=entry.die_area.si if entry.die_area and not (entry.dies and entry.dies.value != 1) else None,
         )
         found.setdefault((place.vendor, place.peak, place.bandwidth, place.power), place)

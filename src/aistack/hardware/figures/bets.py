@@ -11,7 +11,7 @@ from aistack.drawing.diagram import Diagram, Shape, line, rect, text
 from aistack.hardware.atlas import Place
 from aistack.units import text as quantity
 
-_LEFT, _COLUMN, _BAR, _ROW, _TOP = 132.0, 126.0, 112.0, 34.0, 30.0
+_LEFT, _COLUMN, _BAR, _ROW, _TOP = 122.0, 110.0, 98.0, 36.0, 30.0
 
 _BETS: Mapping[str, tuple[Callable[[Place], float | None], Callable[[float], str]]] = {
     "arithmetic": (lambda place: place.peak, lambda value: quantity(value, "FLOP/s")),
@@ -37,24 +37,25 @@ def draw(places: Sequence[Place], highlight: str = "") -> Figure:
         shapes += [
             line(0, y - 4, _LEFT + len(_BETS) * _COLUMN, y - 4, "grid"),
             text(4, y + 13, place.name, "hardware" if marked else "ink", bold=True),
-            text(4, y + 25, f"{place.vendor}, {place.year}", "muted", size=10),
+            text(4, y + 26, f"{place.vendor}, {place.year}", "muted", size=11),
         ]
         for number, (words, (pick, show)) in enumerate(_BETS.items()):
             value = pick(place)
             x = _LEFT + number * _COLUMN
             if value is None:
-                shapes.append(text(x, y + 24, "not stated", "muted", size=10))
+                without = "none" if place.die_alone and "memory" in words else "not stated"
+                shapes.append(text(x, y + 24, without, "muted", size=11))
                 continue
             share = max(0.02, 1 + math.log10(value / best[words]) / 3)
             top = value == best[words]
             shapes += [
                 rect(x, y + 1, share * _BAR, 9, "hardware", opacity=0.9 if top or marked else 0.45),
-                text(x, y + 24, show(value), size=10, bold=top),
+                text(x, y + 24, show(value), size=11, bold=top),
             ]
     firsts = {
         words: next(place.name for place in places if pick(place) == best[words]) for words, (pick, _) in _BETS.items()
     }
-    winners = len(set(firsts.values()))
+    winners = sum(any(pick(place) == best[words] for words, (pick, _) in _BETS.items()) for place in places)
     return Figure(
         layer="hardware",
         title=f"Nobody leads in everything: {winners} of {len(places)} accelerators share five first places",

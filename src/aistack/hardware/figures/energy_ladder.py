@@ -43,7 +43,7 @@ def draw(rungs: Sequence[Rung], reference: str = "multiply FP16") -> Figure:
     hbm = next(rung for rung in rungs if "A100" in rung.name)
     return Figure(
         layer="hardware",
-        title=f"Fetching 64 bits from memory costs as much as {hbm.low / unit:,.0f} multiplications",
+        title=f"Fetching 64 bits from memory costs as much as {float(f'{hbm.low / unit:.2g}'):,.0f} multiplications",
         subtitle="Energy of one operation (in the layer's hue) or of moving 64 bits (black), logarithmic; bars are "
         "stated ranges. Arithmetic and SRAM at 7 nm",
         source="Catalog: energies of operations, memories and links, each with its source (Jouppi et al., ISCA 2021; "

@@ -34,8 +34,8 @@ def draw(levels: Sequence[Level], chip: str) -> Figure:
         tall = max(_ROW, side + 16)
         middle = top + tall / 2
         shapes += [
-            text(4, middle - 4, level.name, size=13, bold=True),
-            text(4, middle + 13, level.note if " in each of " in level.note else "", "muted", size=11),
+            text(4, middle - (4 if _added(level) else -4), level.name, size=13, bold=True),
+            *([text(4, middle + 13, level.note, "muted", size=11)] if _added(level) else []),
             rect(_LEFT + 210, middle - side / 2, side, side, "hardware"),
             text(_LEFT + 210 + side + 8, middle + 4, _size(level))
             if side < _LARGEST / 2
@@ -93,4 +93,8 @@ def _title(levels: Sequence[Level]) -> str:
 
 def _size(level: Level) -> str:
     # as its source states it, unless it was added up over cores
-    return binary_size(level.size) if " in each of " in level.note else level.note
+    return binary_size(level.size) if _added(level) else level.note
+
+
+def _added(level: Level) -> bool:
+    return " in each of " in level.note

@@ -11,11 +11,12 @@ from aistack.book import glossary
 from aistack.book.demo import Control, Demo, Shown
 from aistack.book.draft import Draft
 from aistack.book.number import Number
+from aistack.book.page import Page
 from aistack.book.render import compose
 from aistack.book.setting import PRESETS, Setting
 from aistack.book.table import Table
 from aistack.drawing import Figure
-from aistack.errors import BadInput
+from aistack.errors import BadInput, DoesNotFit
 
 NUMBERS = {"ridge": RIDGE, "half": Number(147.6, "rows", "derived", "a test")}
 GUIDE = Path(__file__).parent.parent.parent / "docs/book.md"
@@ -89,6 +90,18 @@ def test_text_follows_the_scenario(write: Write) -> None:
     body = "{% if setting.job == 'serve' %}Served.{% else %}Trained.{% endif %}\n"
     assert "Trained." in _html(write, body)
     assert "Served." in _html(write, body, PRESETS["serve-70b"])
+
+
+def test_loops_make_rows_of_one_table(write: Write) -> None:
+    shown = _html(
+        write,
+        "| a |\n|---|\n{% for n in [1, 2] %}\n{% if true %}\n| row {{ n }} |\n{% endif %}\n{% endfor %}\n| last |\n"
+        "{% if true %}\n\nA paragraph.\n{% endif %}\n\nEnd.\n",
+    )
+    assert shown.count("<table>") == 1 and shown.count("<tr>") == 4
+    assert "<p>A paragraph.</p>" in shown and "\ue004" not in shown
+    with pytest.raises(BadInput, match=r"a-page\.md:15: .*no term"):
+        _html(write, "| a |\n|---|\n{% for n in [1, 2] %}\n| {{ n }} |\n{% endfor %}\n| x |\n\n{term}`nothing`\n")
 
 
 def test_a_term_is_linked_and_explained_once(write: Write) -> None:
@@ -195,6 +208,17 @@ def test_what_is_wrong_is_named_with_its_line(write: Write, body: str, line: int
     with pytest.raises(BadInput, match=rf"a-page\.md:{line}: ") as raised:
         _html(write, body)
     assert cause in str(raised.value)
+
+
+def test_what_a_module_refuses_is_said_with_its_page(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = write("Text.\n")
+
+    def refuse(self: Page, setting: Setting) -> None:
+        raise DoesNotFit("It does not fit.")
+
+    monkeypatch.setattr(Page, "numbers", refuse)
+    with pytest.raises(BadInput, match=r"a-page\.md:1: It does not fit"):
+        compose(page, Setting())
 
 
 def test_templates_cannot_reach_the_machine(write: Write) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from aistack.errors import BadInput, MissingExtra
 
 KATEX = Path(__file__).parent / "theme/vendor/katex"
+
+_OPERATOR = re.compile(r"(<mo[^>]*>)<mrow>((?:<mi[^>]*>[^<]*</mi>)+)</mrow></mo>")
+_TAGS = re.compile(r"<[^>]*>")
 
 _TYPESET = """
 function typeset(formula, display) {
@@ -27,7 +31,8 @@ def typeset(formula: str, display: bool = False) -> str:
     good, result = _katex()(formula, display, run_gc=False)
     if not good:
         raise BadInput(f"the formula {formula!r} is wrong: {result}")
-    return str(result)
+    # KaTeX writes the letters of an operator like "mod" as elements within <mo>, where MathML has text alone
+    return _OPERATOR.sub(lambda found: f"{found[1]}{_TAGS.sub('', found[2])}</mo>", str(result))
 
 
 @functools.cache

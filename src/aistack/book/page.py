@@ -152,7 +152,7 @@ def neighbours(page_id: str) -> tuple[Page | None, Page | None]:
 def read(path: Path, layer: Layer) -> Page:
     """The page in `path`. Raises `BadInput` naming file, line and cause."""
     text = path.read_text(encoding="utf-8")
-    if found := re.search("[\ue000-\ue003]", text):
+    if found := re.search("[\ue000-\ue004]", text):
         line = text[: found.start()].count("\n") + 1
         raise BadInput(f"{path}:{line}: there is a character of Unicode's private use here, which stands for nothing.")
     begin, _, rest = text.partition("\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Literal, Self
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 Job = Literal["train", "serve", "tune"]
 Size = Annotated[int, Field(ge=1, le=10**7)]
+
+_COUNTED = re.compile(r"(\d{1,30}(?:\.\d{1,30})?(?:[eE]\+?\d{1,2})?)([kKMBT]?)")
+_POWERS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
 
 class Setting(BaseModel):
@@ -49,6 +53,15 @@ class Setting(BaseModel):
     ttft: Annotated[float, Field(gt=0, le=1e4, description="goal for the time to the first token, s")] = 2.0
     tpot: Annotated[float, Field(gt=0, le=1e4, description="goal for the time per output token, s")] = 0.05
     precision: Annotated[ServedPrecision, Field(description="number format of served weights")] = "bf16"
+
+    @field_validator("count", "tokens", "sequence", "batch", "prompt", "output", mode="before")
+    @classmethod
+    def _counted(cls, value: object) -> object:
+        """Numbers as people type them: "16,384", "1 T"."""
+        if isinstance(value, str) and (found := _COUNTED.fullmatch(re.sub(r"[\s,_]", "", value))):
+            counted = float(found[1]) * _POWERS[found[2].upper()]
+            return int(counted) if counted.is_integer() else counted
+        return value
 
     @field_validator("model")
     @classmethod

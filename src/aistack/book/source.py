@@ -25,6 +25,9 @@ OPEN, CLOSE = "\ue000", "\ue001"
 MARKED = re.compile(f"{OPEN}(\\d+){CLOSE}")
 
 _LINE = re.compile("\ue002(\\d+)\ue003")
+# lines of Jinja's own leave blank lines behind, which would end a table in the middle of its rows
+_OWN_LINE = re.compile(r"^(?:[ ]*\{%[^\n]*?%\})+[ ]*$", re.MULTILINE)
+_WITHIN_TABLE = re.compile("^(\\|[^\n]*\n)(?:[ ]*\ue004\ue002\\d+\ue003\n)+(?=\\|)", re.MULTILINE)
 # code that is run is Python and nothing else: Jinja does not look into it
 _RUN = re.compile(
     r"^(?P<fence>`{3,}|~{3,})(?P<head>\{(?:code|starter|solution|check)\}[ ]*python[ ]*\n"
@@ -59,7 +62,10 @@ def expand(page: Page, setting: Setting) -> Text:
 
     Raises `BadInput` naming file, line and cause for names that are not there and text that is not Jinja.
     """
-    numbers, words = page.numbers(setting), page.words(setting)
+    try:
+        numbers, words = page.numbers(setting), page.words(setting)
+    except AistackError as error:
+        raise BadInput(f"{page.at(1)}: {error}") from error
     names = {id(each): name for name, each in numbers.items()}
     used: list[tuple[str, Number]] = []
 
@@ -72,13 +78,13 @@ def expand(page: Page, setting: Setting) -> Text:
     environment = SandboxedEnvironment(undefined=StrictUndefined, finalize=shown, keep_trailing_newline=True)
     context = {**words, **numbers, "setting": setting, "fact": number.fact, "word": number.word, "name": number.name}
     try:
-        source = _with_lines(environment, _RUN.sub(_raw, page.body), page.first_line)
-        filled = environment.from_string(source).render(context)
+        body = _OWN_LINE.sub("\\g<0>\ue004", _RUN.sub(_raw, page.body))
+        filled = environment.from_string(_with_lines(environment, body, page.first_line)).render(context)
     except (TemplateError, AistackError, TypeError, ValueError, AttributeError) as error:
         line = page.first_line - 1 + _line_of(error)
         raise BadInput(f"{page.at(line)}: {_cause(error, context)}") from error
     lines, kept, here = [], [], page.first_line
-    for each in filled.split("\n"):
+    for each in _WITHIN_TABLE.sub(r"\1", filled).replace("\ue004", "").split("\n"):
         here = int(found[1]) if (found := _LINE.search(each)) else here
         lines.append(here)
         kept.append(_LINE.sub("", each))

@@ -9,6 +9,7 @@ import pytest
 
 from aistack import catalog
 from aistack.catalog.processors import history
+from aistack.catalog.records import technologies
 from aistack.drawing import Figure
 from aistack.drawing.diagram import Diagram
 from aistack.drawing.theme import ROLES
@@ -44,9 +45,8 @@ WEIGHTS = np.array([[2, 0, 1], [1, 3, 2], [4, 1, 5]], dtype=float)
 NARROW = ("int8", "fp8_e4m3fn", "fp8_e5m2", "fp6_e2m3", "fp6_e3m2", "fp4_e2m1", "int4")
 
 
-def _records(table: str, group: str = "") -> list:
-    every = [catalog.record(table, name) for name in catalog.names(table)]
-    return [each for each in every if not group or each.group == group]
+def _errors() -> list[catalog.Record]:
+    return [catalog.record("quantisation-error", name) for name in catalog.names("quantisation-error")]
 
 
 def _attention() -> Figure:
@@ -68,14 +68,14 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "flash_attention_steps": _attention,
     "format_layouts": lambda: format_layouts.draw([catalog.number_format(each) for each in ("fp32", "tf32", "nvfp4")]),
     "format_values": lambda: format_values.draw(NARROW),
-    "hbm_stack": lambda: hbm_stack.draw(_records("technology", "hbm")),
+    "hbm_stack": lambda: hbm_stack.draw(technologies("hbm")),
     "memory_levels h100": lambda: memory_levels.draw(levels.estimate("h100-sxm5"), "H100"),
     "memory_levels groq": lambda: memory_levels.draw(levels.estimate("groq-lpu-v1"), "LPU"),
     "memory_levels mi300x": lambda: memory_levels.draw(levels.estimate("mi300x"), "MI300X"),
     "processors": lambda: processors.draw(history()),
     "reuse": lambda: reuse.draw(chip("h100-sxm5"), {"shared memory of one SM": 233472, "L2 cache": 52428800}),
-    "quantisation_error": lambda: quantisation_error.draw(_records("quantisation-error")),
-    "scaling": lambda: scaling.draw(places.estimate(), _records("technology")),
+    "quantisation_error": lambda: quantisation_error.draw(_errors()),
+    "scaling": lambda: scaling.draw(places.estimate(), technologies("hbm") + technologies("sram-cell")),
     "systolic_motion": lambda: systolic_motion.draw(ACTIVATIONS, WEIGHTS),
     "systolic_utilisation": systolic_utilisation.draw,
     "tensor_core_tile": lambda: tensor_core_tile.draw(chip("h100-sxm5"), clock=1.83e9),
@@ -161,6 +161,8 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         systolic_motion.draw(ACTIVATIONS, WEIGHTS.T[:2])
     with pytest.raises(UnknownName, match="multiply"):
         energy_ladder.draw(ladder(), "multiply FP61")
+    with pytest.raises(UnknownName, match="sram-cell"):
+        technologies("sram")
     with pytest.raises(BadInput, match="no memory"):
         levels.estimate("apple-m4-max")
 

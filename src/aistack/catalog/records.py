@@ -9,6 +9,7 @@ from pydantic import Field
 from aistack.catalog.entry import Entry
 from aistack.catalog.facts import Fact, measures
 from aistack.catalog.kinds import Kind, in_file
+from aistack.errors import UnknownName
 
 
 class Record(Entry):
@@ -87,6 +88,10 @@ def _table(schema: type[Record], name: str, home: str, about: str) -> Kind[Recor
     return in_file(schema, name=name, about=about, home=home, headline=("values",))
 
 
+_TECHNOLOGIES = _table(
+    Technology, "technology", "technologies.yaml", "generations of memory cells, memory stacks and wires"
+)
+
 KINDS: tuple[Kind[Record], ...] = (
     _table(Latency, "latency", "latencies.yaml", "latencies of links, switches and memories"),
     _table(LinkMeasurement, "link-measurement", "link_measurements.yaml", "bandwidth that links were seen to reach"),
@@ -97,7 +102,15 @@ KINDS: tuple[Kind[Record], ...] = (
     _table(MeasuredPower, "power", "measured_power.yaml", "power that was measured"),
     _table(Electricity, "electricity", "electricity.yaml", "prices of electricity"),
     _table(EmbodiedCarbon, "embodied-carbon", "embodied_carbon.yaml", "emissions and materials of making hardware"),
-    _table(Technology, "technology", "technologies.yaml", "generations of memory cells, memory stacks and wires"),
+    _TECHNOLOGIES,
     _table(QuantisationError, "quantisation-error", "quantisation_errors.yaml", "what formats make of real weights"),
     _table(Storage, "storage", "storage.yaml", "prices and performance of storage"),
 )
+
+
+def technologies(group: str) -> tuple[Technology, ...]:
+    """The generations of one technology, oldest first: `technologies("hbm")`. Raises `UnknownName`."""
+    every = [each for name in _TECHNOLOGIES.names() if isinstance(each := _TECHNOLOGIES.load(name), Technology)]
+    if group not in {each.group for each in every}:
+        raise UnknownName("technology", group, {each.group for each in every})
+    return tuple(sorted((each for each in every if each.group == group), key=lambda each: each.year))

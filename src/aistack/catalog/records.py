@@ -68,7 +68,7 @@ class Electricity(Record):
 
 
 class Technology(Record):
-    """What a generation of a technology offered: the area of a memory cell, the rate of a stack, the energy of a wire."""
+    """What a generation of a technology offered: a memory cell's area, a stack's rate, a wire's energy."""
 
     year: Annotated[int, Field(ge=1960, le=2040)]
     """When it was shown or standardised."""

@@ -222,6 +222,19 @@ def test_the_button_turns_the_page_dark_and_the_next_page_stays_so(site: Path, t
     assert tab.evaluate(paper) == light
 
 
+def test_paper_is_light_and_holds_the_text_alone(site: Path, tab: Tab) -> None:
+    ink = "getComputedStyle(document.body).color"
+    tab.emulate_media(color_scheme="light")
+    tab.goto(holding(site, 'class="n n-'))
+    light = tab.evaluate(ink)
+    tab.locator(".scheme").click()
+    assert tab.evaluate(ink) != light
+    tab.emulate_media(color_scheme="dark", media="print")
+    assert tab.evaluate(ink) == light
+    for hidden in (".top", ".rail", ".turn", ".foot"):
+        assert tab.locator(hidden).first.is_hidden()
+
+
 def test_a_reading_path_changes_what_is_next(site: Path, tab: Tab) -> None:
     from aistack.book.shell import READING_PATHS
 

@@ -95,3 +95,18 @@ def test_nothing_needs_a_script(files: dict[str, bytes]) -> None:
 def test_the_same_book_makes_the_same_bytes(path: Path, tmp_path: Path) -> None:
     epub.write(tmp_path / "again.epub")
     assert (tmp_path / "again.epub").read_bytes() == path.read_bytes()
+
+
+def test_operators_of_maths_hold_text_alone() -> None:
+    # MathML 3, section 3.2.5: token elements have no elements in them but glyphs and marks
+    from aistack.book.maths import typeset
+
+    formula = typeset(r"a \bmod n")
+    math = ElementTree.fromstring(formula[formula.index("<math") : formula.index("</math>") + 7])
+    operators = [each for each in math.iter() if each.tag.endswith("}mo")]
+    assert [each.text for each in operators] == ["mod"] and not any(len(each) for each in operators)
+
+
+def test_what_is_written_over_lines_keeps_its_halo(files: dict[str, bytes]) -> None:
+    for name, text in files.items():
+        assert b" paint-order=" not in text, name

@@ -114,6 +114,9 @@ def _within(text: str, file: str) -> str:
             tag = "div" if tag == "details" else "h4"
         if tag == "a" and "href" in attributes:
             attributes["href"] = _target(attributes["href"], file)
+        if "paint-order" in attributes:
+            # an attribute of SVG 2; EPUB's checker knows it as a style alone
+            attributes["style"] = f"paint-order:{attributes.pop('paint-order')}"
         if "n" in classes:
             attributes = {"class": attributes["class"]}
         left_out = ("tabindex", "aria-live", "aria-labelledby", "aria-describedby")

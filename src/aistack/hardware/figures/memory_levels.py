@@ -86,7 +86,7 @@ def _title(levels: Sequence[Level]) -> str:
             f"{far.name}, which holds {far.size / near.size:,.0f} times as many"
         )
     if near is far:
-        return f"All memory is of one kind: {_size(far)} of {far.name}"
+        return f"The one level that the catalog knows: {_size(far)} of {far.name}"
     largest = max(levels[:-1], key=lambda level: level.size)
     return f"{far.name} holds {far.size / largest.size:,.0f} times as much as the {largest.name} on the die"
 

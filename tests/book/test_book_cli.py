@@ -53,8 +53,10 @@ def test_check_prints_each_problem_and_fails(monkeypatch: pytest.MonkeyPatch) ->
     assert code == 0 and "no problems" in said
 
 
-def test_check_looks_at_one_page_alone() -> None:
-    code, said = _run("check", "hardware/why-special-hardware", "--no-run")
-    assert (code, said) == (0, "1 page, no problems.\n")
+def test_check_looks_at_one_page_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(check, "problems", lambda only="", **_: asked.append(only) or [])
+    assert _run("check", "hardware/why-special-hardware", "--no-run") == (0, "1 page, no problems.\n")
+    assert asked == ["hardware/why-special-hardware"]
     with pytest.raises(UnknownName):
         _run("check", "hardware/why-special-hardwar", "--no-run")

@@ -131,6 +131,18 @@ def test_lists_are_held_to_what_uses_them(book: Path) -> None:
     assert "roofline: the term is not used" in said
 
 
+def test_predictions_are_shown_by_the_vision_of_their_part_once_there_is_one(book: Path) -> None:
+    about = "\n".join(f"  {key}: x" for key in ("statement", "criterion", "evidence", "base_rate", "against"))
+    when = "  made: 2026-11-22\n  resolves: 2027-01-01\n  probability: 0.5\n  sources: [one2020]"
+    (book / "predictions.yaml").write_text(f"here:\n  layer: hardware\n{about}\n{when}\n")
+    write(book, USED)
+    assert found(book) == ""
+    write(book, USED, kind="vision")
+    assert "here: the prediction is not shown" in found(book)
+    write(book, USED + "```{prediction} here\n```\n", kind="vision")
+    assert found(book) == ""
+
+
 def test_a_work_that_is_there_twice_is_named(book: Path) -> None:
     path = book / "bibliography.yaml"
     path.write_text(path.read_text() + path.read_text().replace("one2020", "one2020again"))

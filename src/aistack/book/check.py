@@ -198,6 +198,9 @@ def _of_lists(everything: Iterable[Page]) -> Iterator[Problem]:
     used |= {name for one in re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)", text) for name in _named(one)}
     used |= {other for each in glossary.terms().values() for other in each.see}
     shown = {*re.findall(r"\{prediction\}[ ]*(\S+)", text)}
+    # the vision of a part to come will show its predictions; until then the list of all does
+    with_vision = {page.layer for page in everything if page.front.kind == "vision"}
+    shown |= {key for key, each in predictions().items() if each.layer not in with_vision}
     for key in sorted(cited - bibliography.works().keys()):
         yield Problem("parts", f"{key!r} is cited, but not in bibliography.yaml")
     for what, file, unused in (

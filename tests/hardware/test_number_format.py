@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from aistack import catalog
 from aistack.errors import BadInput
-from aistack.hardware.number_format import estimate, grid, quantised, rounded, values
+from aistack.hardware.number_format import encoded, estimate, grid, quantised, rounded, values
 
 TORCH = {
     "fp16": torch.float16,
@@ -46,6 +46,25 @@ def test_rounding_is_torchs_also_halfway_and_beyond(name: str) -> None:
     assert np.abs(kept).max() == grid(name).largest
     assert not np.isfinite(plain[np.abs(tried).astype(float) > 1.1 * grid(name).largest]).any()
     np.testing.assert_array_equal(kept[np.isfinite(plain)], plain[np.isfinite(plain)])
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_bits_are_torchs(name: str) -> None:
+    dtype = TORCH[name]
+    numbers = [0.0, 1.0, -1.5, 0.1, 3.14159, -0.004, 2.0**-9, 100.0, -240.0]
+    wide = 8 * dtype.itemsize
+    for number in numbers:
+        stored = torch.tensor(number, dtype=torch.float32).to(dtype).view(torch.int16 if wide == 16 else torch.uint8)
+        assert "".join(encoded(name, number)) == format(int(stored) % 2**wide, f"0{wide}b"), number
+
+
+def test_bits_of_whole_and_of_wide_numbers() -> None:
+    assert encoded("int8", -3) == ("1", "", "1111101")
+    assert encoded("fp4_e2m1", 6) == ("0", "11", "1") and encoded("fp4_e2m1", -0.5) == ("1", "00", "1")
+    # IEEE 754: 0.1 in single precision is 3DCCCCCD
+    assert int("".join(encoded("fp32", 0.1)), 2) == 0x3DCCCCCD
+    with pytest.raises(BadInput, match="finite"):
+        encoded("fp16", float("inf"))
 
 
 def test_rounding_to_fp32_is_numpys() -> None:

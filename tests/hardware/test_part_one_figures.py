@@ -27,6 +27,7 @@ from aistack.hardware.figures import (
     energy_shares,
     flash_attention_steps,
     format_layouts,
+    format_rounding,
     format_values,
     hbm_stack,
     memory_levels,
@@ -67,6 +68,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "energy_shares": energy_shares.draw,
     "flash_attention_steps": _attention,
     "format_layouts": lambda: format_layouts.draw([catalog.number_format(each) for each in ("fp32", "tf32", "nvfp4")]),
+    "format_rounding": lambda: format_rounding.draw(0.1, ("fp32", "bf16", "fp16", "fp8_e4m3fn", "fp4_e2m1", "int8")),
     "format_values": lambda: format_values.draw(NARROW),
     "hbm_stack": lambda: hbm_stack.draw(technologies("hbm")),
     "memory_levels h100": lambda: memory_levels.draw(levels.estimate("h100-sxm5"), "H100"),
@@ -149,6 +151,10 @@ def test_figures_say_what_their_numbers_say() -> None:
     assert "0.39%" in systolic_utilisation.draw().title
     # 2 x 384³ FLOP over (3 + 3 + 1) x 384² elements of 2 bytes
     assert f"{384 / 7:.0f} FLOP a byte" in " ".join(tiled_matmul.draw().chart.words)
+    # a whole number has nothing near a tenth; 0.1 in bf16 is 0x3DCD
+    rounding = FIGURES["format_rounding"]()
+    assert rounding.title.startswith("0.1 becomes 0 in") and rounding.title.endswith("100% off")
+    assert next(row["value"] for row in rounding.table if row["format"] == "BF16") == "0.100097656"
     assert "2,048 multiply-adds" in FIGURES["tensor_core_tile"]().title
 
 
@@ -161,6 +167,8 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         systolic_motion.draw(ACTIVATIONS, WEIGHTS.T[:2])
     with pytest.raises(UnknownName, match="multiply"):
         energy_ladder.draw(ladder(), "multiply FP61")
+    with pytest.raises(ValueError, match="zero exactly"):
+        format_rounding.draw(0, ["bf16"])
     with pytest.raises(UnknownName, match="sram-cell"):
         technologies("sram")
     with pytest.raises(BadInput, match="no memory"):

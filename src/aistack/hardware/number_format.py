@@ -92,6 +92,27 @@ def rounded(name: str, numbers: npt.ArrayLike, saturate: bool = True) -> Array:
     return result
 
 
+def encoded(name: str, number: float) -> tuple[str, str, str]:
+    """The bits of sign, exponent and mantissa that stand for a number, rounded to the format and kept in its range.
+
+    Whole numbers (no exponent) are in two's complement. Raises what `grid` raises, and `BadInput` for no finite number.
+    """
+    if not np.isfinite(number):
+        raise BadInput(f"{number} has no bits of its own here. Give a finite number.")
+    own, entry = grid(name), catalog.number_format(name)
+    exponent_bits = _bits(entry.exponent_bits.si) if entry.exponent_bits else 0
+    value = float(rounded(name, number))
+    steps = round(abs(value) / own.step)
+    sign = "1" if value < 0 else "0"
+    if not exponent_bits:
+        code = format((-steps if value < 0 else steps) % 2 ** (own.mantissa_bits + 1), f"0{own.mantissa_bits + 1}b")
+        return code[0], "", code[1:]
+    # a binade above the subnormal numbers doubles the step
+    exponent = max(0, steps.bit_length() - own.mantissa_bits)
+    mantissa = (steps >> max(0, exponent - 1)) % 2**own.mantissa_bits
+    return sign, format(exponent, f"0{exponent_bits}b"), format(mantissa, f"0{own.mantissa_bits}b")
+
+
 def quantised(name: str, weights: npt.ArrayLike, block: int | None = None) -> Array:
     """`weights` as they read after a stay in the format, its scales applied and taken off again.
 

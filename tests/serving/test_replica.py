@@ -1,5 +1,7 @@
 """A priced replica against what is known without it: rooflines, published sizes, brute force, and its own limits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,15 @@ def test_weights_are_as_large_as_their_published_files():
     assert float(replica("gpt-oss-120b", 1, "h100-sxm5", precision="mxfp4").memory()["weights"]) == pytest.approx(
         65.2e9, rel=0.03
     )
+    # files for llama.cpp narrow the output matrix and the table of tokens too: 4.92 and 8.54 GB of Llama 3.1 8B
+    # (huggingface.co/bartowski/Meta-Llama-3.1-8B-Instruct-GGUF), 12.1 GB of gpt-oss 20B (ggml-org/gpt-oss-20b-GGUF)
+    for model, precision, size in (
+        ("llama-3.1-8b", "q4_k_m", 4.92e9),
+        ("llama-3.1-8b", "q8_0", 8.54e9),
+        ("gpt-oss-20b", "mxfp4_moe", 12.1e9),
+    ):
+        file = replica(model, 1, "rtx-4090", precision=precision, engine="llama.cpp")
+        assert float(file.memory()["weights"]) == pytest.approx(size, rel=0.05), (model, precision)
     large = replica("deepseek-v3", 8, "h200-sxm", precision="fp8-block", **eight)
     assert float(large.memory()["weights"]) * 8 == pytest.approx(675e9, rel=0.05)
 
@@ -102,6 +113,28 @@ def test_memory_sums_to_the_accelerators_and_halves_of_the_cache_hold_twice():
     assert sum(float(part) for part in wide.memory().values()) == pytest.approx(wide.chip.memory)
     assert float(narrow.kv_capacity) == pytest.approx(2 * float(wide.kv_capacity), rel=1e-4)
     assert float(replica("llama-3.1-405b", 1, "h100-sxm5").kv_capacity) == 0
+
+
+def test_seventy_billion_weights_in_eight_bits_are_served_on_one_accelerator_of_80_gb():
+    """TensorRT-LLM's fraction is of what the weights leave: NVIDIA publishes 3,128 tokens/s of 128 + 128 tokens there
+    (TensorRT-LLM, docs/source/performance/perf-overview.md), which ten sequences at once are too few for."""
+    one = replica("llama-3.3-70b", 1, "h100-sxm5", precision="fp8", kv_precision="fp8", engine="tensorrt-llm")
+    assert float(one.kv_capacity) > 50 * 256
+    assert float(replica("llama-3.3-70b", 1, "h100-sxm5", precision="fp8", kv_precision="fp8").kv_capacity) < 50 * 256
+
+
+def test_launches_without_graphs_bound_small_steps_of_old_releases():
+    """vLLM before graphs took 12 ms for five sequences of Llama 2 7B, and 10.5 ms with them
+    (github.com/vllm-project/vllm, pull request 1440); eight accelerators then gained next to nothing over four."""
+    spec = catalog.model("llama-2-70b").spec
+    steps = {}
+    for size in (2, 4, 8):
+        plan = Deployment(tensor_parallel=size, precision="fp16", kv_precision="fp16", engine="vllm-v0")
+        one = server(spec, cluster(8, "a100-sxm4-80gb"), plan)
+        eager = one.with_engine(replace(one.engine, captured=0.0))
+        assert float(eager.decode(64, 64_000)) >= float(one.decode(64, 64_000))
+        steps[size] = float(eager.decode(1, 512)), float(one.decode(1, 512))
+    assert steps[4][0] / steps[8][0] < 1.15 < steps[4][1] / steps[8][1]
 
 
 def test_a_batch_reads_the_experts_that_its_rows_hit():

@@ -107,3 +107,15 @@ def test_all_that_fits_is_a_number_even_where_nothing_does():
         state = steady_state.estimate(replica("llama-3.1-405b"), 1000, 100)
     assert bool(state.saturated)
     assert float(state.batch) <= 1
+
+
+@pytest.mark.parametrize(("prompt", "output"), [(467, 16), (2000, 100), (100, 1000)])
+def test_a_full_replica_s_steps_hold_no_more_tokens_than_they_may(prompt, output):
+    one = server(
+        catalog.model("llama-3.1-70b").spec,
+        cluster(4, "h100-sxm5"),
+        Deployment(tensor_parallel=4, engine="tensorrt-llm", max_batch=2048, chunk=8192),
+    )
+    full = steady_state.estimate(one, prompt, output, concurrency=5000)
+    read = float(full.throughput) / output * prompt * float(full.tpot)
+    assert read + float(full.batch) < 1.05 * 8192

@@ -162,6 +162,7 @@ def _key(question: Question) -> Hashable:
         question.rate is None,
         question.chunked_prefill,
         question.chunk,
+        question.requests,
         _mean(question),
     )
 
@@ -190,6 +191,8 @@ def _replica(question: Question, pool: Pool, most: int) -> Server:
         "expert_parallel": one.expert_parallel,
     }
     sequences, chunk = DEFAULTS[profile(question)]
+    if question.requests is not None:
+        sequences = min(sequences, math.ceil(question.requests / pool.instances))
     deployment = Deployment(
         **plan,
         precision=question.formats.weights,

@@ -82,6 +82,8 @@ class Question:
     """Requests at once of all instances together, or the sequences of a static batch; None: as many as fit."""
     rate: float | None
     """Requests a second that arrive at all instances together."""
+    requests: float | None
+    """Requests of the whole run, where the row counts them: more cannot be there at once."""
     speculation: str
     """"" for none, "draft model", "mtp", or "unknown"."""
     chunked_prefill: bool | None
@@ -165,6 +167,7 @@ def _question(row: ServingRow) -> Question:
         shortest=shortest,
         concurrency=concurrency,
         rate=rate,
+        requests=float(counted[1]) if (counted := re.match(r"(\d+) requests;", row.notes)) else None,
         speculation=speculation,
         chunked_prefill={"yes": True, "no": False}.get(row.chunked_prefill.lower()),
         chunk=filled.chunk,

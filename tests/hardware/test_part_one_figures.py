@@ -154,6 +154,7 @@ def test_figures_say_what_their_numbers_say() -> None:
     # a whole number has nothing near a tenth; 0.1 in bf16 is 0x3DCD
     rounding = FIGURES["format_rounding"]()
     assert rounding.title.startswith("0.1 becomes 0 in") and rounding.title.endswith("100% off")
+    assert format_rounding.draw(1.5, ["fp32", "fp4_e2m1"]).title == "All these formats hold 1.5 exactly"
     assert next(row["value"] for row in rounding.table if row["format"] == "BF16") == "0.100097656"
     assert "2,048 multiply-adds" in FIGURES["tensor_core_tile"]().title
 

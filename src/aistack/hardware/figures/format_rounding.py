@@ -46,7 +46,9 @@ def draw(number: float, names: Sequence[str]) -> Figure:
     best, worst = (pick(rows, key=lambda each: abs(each[2] - number)) for pick in (min, max))
     return Figure(
         layer="hardware",
-        title=f"{number:g} becomes {worst[2]:g} in {_name(worst[0])}, {_error(worst[2], number)} off",
+        title=f"{number:g} becomes {worst[2]:g} in {_name(worst[0])}, {_error(worst[2], number)} off"
+        if worst[2] != number
+        else f"All these formats hold {number:g} exactly",
         subtitle="The bits that are stored: sign, exponent (in the layer's hue), mantissa; the value they stand for, "
         "and its distance from the number. No scales",
         source="Derived: aistack.hardware.number_format, bit by bit what PyTorch's formats hold.",
@@ -72,6 +74,6 @@ def _name(name: str) -> str:
 
 def _error(value: float, number: float) -> str:
     share = abs(value - number) / abs(number)
-    return (
-        "exact" if share == 0 else f"{share:.2g}" if share < 1e-5 else f"{share:.2%}" if share < 0.1 else f"{share:.0%}"
-    )
+    if share == 0:
+        return "exact"
+    return "< 0.01%" if share < 1e-4 else f"{share:.2%}" if share < 0.1 else f"{share:.0%}"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from aistack import catalog
 from aistack.book.demo import Control, Demo, Shown
 from aistack.book.number import Number
 from aistack.book.setting import Setting
-from aistack.book.table import Table
+from aistack.book.table import Cell, Table
 from aistack.drawing import Figure
 from aistack.frameworks import operators
+from aistack.frameworks.figures import operations_roofline
+from aistack.frameworks.products import words as product_name
 from aistack.hardware import atlas, roofline, trend
 from aistack.hardware.chip import ELEMENT_BYTES
 from aistack.hardware.figures import atlas_trend, batch_roofline
@@ -21,7 +24,13 @@ COMPARED = ("a100-sxm4-80gb", "h100-sxm5", "b200-sxm", "mi300x", "tpu-v5p", "app
 OUTPUTS = 4
 """Columns of the matrix for each of its rows, as in the feed-forward layer of a classic transformer."""
 
+HEAD = 128
+"""Width of an attention head in most models of today."""
+STREAMS = "norms, activations, sums"
+
 ROOF = "aistack.hardware.roofline"
+DALLY = "Bill Dally's keynote at the Design Automation Conference 2021, as Semiconductor Engineering reports it"
+WALL = "AI and Memory Wall, IEEE Micro 2024 (arXiv:2403.14123), abstract"
 COUNT = "aistack.frameworks.operators, counted from the model's configuration"
 
 
@@ -35,6 +44,7 @@ def numbers(setting: Setting) -> dict[str, Number]:
     ridge = roofline.ridge(peak, bandwidth)
     weights = element * spec.active_parameters
     grown = _grown()
+    reading = operations(setting, setting.prompt, 0)
     return {
         "peak": setting.peak,
         "bandwidth": setting.bandwidth,
@@ -51,6 +61,32 @@ def numbers(setting: Setting) -> dict[str, Number]:
         "intensity": Number(one.intensity, "FLOP/B", "derived", ROOF, "FLOP / bytes"),
         "used": Number(one.rate / peak, "%", "derived", ROOF, "intensity / ridge", digits=2),
         "batch": Number(round(ridge * element / 2), "rows", "derived", ROOF, "ridge × bytes of an element / 2"),
+        "multiply": Number(1.5e-12, "J", "stated", DALLY, basis="a half-precision multiply-add"),
+        "administer": Number(30e-12, "J", "stated", DALLY, basis="its instruction: fetching, decoding, operands"),
+        "arithmetic_growth": Number(3.0, "×", "stated", WALL, basis="in two years, servers' peaks over 20 years"),
+        "memory_growth": Number(1.6, "×", "stated", WALL, basis="in two years, bandwidth of DRAM over 20 years"),
+        "square": Number(
+            1.5 * ridge * element, "", "derived", ROOF, "1.5 × ridge × bytes of an element, rounded", digits=2
+        ),
+        "head": Number(HEAD, "", "assumed", "the width of a head in most models"),
+        "head_limit": Number(2 * HEAD / element, "FLOP/B", "derived", ROOF, "2 × depth / bytes of an element"),
+        "bound_by_memory": Number(
+            sum(each.seconds for each in reading if each.intensity < ridge) / sum(each.seconds for each in reading),
+            "%",
+            "derived",
+            f"{COUNT}; {ROOF}",
+            "seconds of operations below the ridge / seconds of all",
+            digits=2,
+        ),
+        "prompt": Number(setting.prompt, "token", "assumed", "the scenario"),
+        "sustained": Number(
+            setting.chip.kernels.matmul[setting.matrix_format],
+            "%",
+            "derived",
+            "fitted to measured kernels by aistack.evidence.fit_kernels",
+            basis="of the dense peak, large products",
+            digits=2,
+        ),
         "half": Number(ridge * element / 4, "rows", "derived", ROOF, "ridge × bytes of an element / 4"),
         "weights": Number(weights, "B", "derived", COUNT, "parameters that a token uses × bytes of an element"),
         "reading": Number(weights / bandwidth, "s", "derived", ROOF, "bytes of the weights / memory bandwidth"),
@@ -77,6 +113,39 @@ def words(setting: Setting) -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True)
+class Operation:
+    """Operations of one kind in all layers, on a chip that does nothing but wait for the slower of its two sides."""
+
+    name: str
+    flop: float
+    bytes: float
+    seconds: float
+
+    @property
+    def intensity(self) -> float:
+        """FLOP on each byte."""
+        return self.flop / self.bytes
+
+
+def operations(setting: Setting, tokens: int, cached: int) -> tuple[Operation, ...]:
+    """A forward pass of the setting's model over `tokens` after `cached` others, the longest operation first."""
+    element = ELEMENT_BYTES[setting.matrix_format]
+    totals: dict[str, list[float]] = {}
+    for each in operators.forward(setting.spec, 1, tokens, cached, element, convention="causal", fused=True):
+        named = product_name(each.name) if each.kind == "matmul" else each.name
+        total = totals.setdefault(named if each.kind in ("matmul", "attention") else STREAMS, [0.0, 0.0])
+        total[0] += each.total_flop
+        total[1] += each.total_bytes
+    found = [
+        Operation(
+            name, flop, moved, roofline.estimate(flop, moved, setting.peak.value, setting.bandwidth.value).seconds
+        )
+        for name, (flop, moved) in totals.items()
+    ]
+    return tuple(sorted(found, key=lambda each: -each.seconds))
+
+
 @functools.lru_cache(maxsize=64)
 def _share(model: str, tokens: int) -> float:
     """Of a forward pass's FLOP, the share of matrix products, attention's own among them."""
@@ -94,8 +163,14 @@ def _grown() -> trend.Trend:
 
 def figures(setting: Setting) -> Mapping[str, Callable[[], Figure]]:
     """The chip's roofline with products of more and more rows; all chips' ridges over the years."""
-    width = setting.spec.hidden
+    width, form = setting.spec.hidden, setting.matrix_format
     return {
+        "operators": lambda: operations_roofline.draw(
+            [(each.name, each.flop, each.bytes, each.seconds) for each in operations(setting, setting.prompt, 0)],
+            {form: setting.peak.value},
+            setting.bandwidth.value,
+            f"{catalog.model(setting.model).name} reads {setting.prompt:,} tokens on one {setting.facts.name}, at best",
+        ),
         "batch": lambda: batch_roofline.draw(setting.chip, ROWS, OUTPUTS * width, width, setting.matrix_format),
         "years": lambda: atlas_trend.draw(atlas.estimate(), "intensity", setting.accelerator),
     }
@@ -107,7 +182,37 @@ def tables(setting: Setting) -> Mapping[str, Callable[[], Table]]:
     rows = [_row(name) for name in chosen]
     ridges = [float(row["ridge"].value) for row in rows if isinstance(row["ridge"], Number)]
     title = f"The ridge differs by a factor of {max(ridges) / min(ridges):.0f} from chip to chip"
-    return {"ridges": lambda: Table(title, "Peaks and bandwidths from the catalog, dense, one package each.", rows)}
+    return {
+        "ridges": lambda: Table(title, "Peaks and bandwidths from the catalog, dense, one package each.", rows),
+        "operators": lambda: Table(
+            "Products gain from tokens that pass together; norms and activations never do", COUNT, _sides(setting)
+        ),
+    }
+
+
+def _sides(setting: Setting) -> list[dict[str, Cell]]:
+    """Reading a prompt beside writing the token after it."""
+    reading = operations(setting, setting.prompt, 0)
+    writing = {each.name: each for each in operations(setting, 1, setting.prompt)}
+    whole, step = sum(each.seconds for each in reading), sum(each.seconds for each in writing.values())
+    return [
+        {
+            "operation": each.name,
+            "reading the prompt": _on_each_byte(each),
+            "of its time": _of(each, whole),
+            "writing a token": _on_each_byte(writing.get(each.name)),
+            "of that time": _of(writing.get(each.name), step),
+        }
+        for each in reading
+    ]
+
+
+def _on_each_byte(each: Operation | None) -> Cell:
+    return Number(each.intensity, "FLOP/B", "derived", COUNT, "FLOP / bytes") if each else None
+
+
+def _of(each: Operation | None, whole: float) -> Cell:
+    return Number(each.seconds / whole, "%", "derived", ROOF, "seconds / seconds of all", digits=2) if each else None
 
 
 def _row(accelerator: str) -> dict[str, Number | str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from aistack.scenario import better
 from aistack.serving import steady_state, tables
 from aistack.serving.capacity import Workload
@@ -23,7 +25,7 @@ def estimate(server: Server, work: Workload, load: Mapping[str, float]) -> dict[
     for resource, improved in BETTER.items():
         after = _seconds(improved(server), work, load)
         for name in found:
-            none = name == "tpot" and work.output <= 1
+            none = name == "tpot" and np.all(np.asarray(work.output) <= 1)
             found[name][resource] = 0.0 if none else better.elasticity(before[name], after[name])
     return found
 

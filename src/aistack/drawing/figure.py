@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         | altair.VConcatChart
     )
 
+_COLUMN = 640
+"""Pixels that a page's column holds; what is wider may use the margin."""
 _TAG = re.compile(r"<[a-z][^>]*>")
 _SPOKEN = re.compile(r' (?:aria-[a-z]+|role|class|pointer-events)="[^"]*"')
 _DECIMALS = re.compile(r"-?\d+\.\d{3,}(?![\d.]*e)")
@@ -77,8 +79,10 @@ class Figure:
         drawing = follow_scheme(self.svg if isinstance(self.chart, Diagram) else _slim(self.svg)).replace(
             "<svg ", f'<svg role="img" aria-label="{html.escape(self.alt, quote=True)}" ', 1
         )
+        width = re.search(r'<svg [^>]*?\bwidth="([\d.]+)', drawing)
+        wide = " wide" if width and float(width[1]) > _COLUMN else ""
         return (
-            f'<figure id="{label}" class="layer-{self.layer}">'
+            f'<figure id="{label}" class="layer-{self.layer}{wide}">'
             f'<figcaption><span class="number">{named}</span> <strong>{html.escape(self.title)}</strong>'
             f'<span class="subtitle">{html.escape(self.subtitle)}</span></figcaption>'
             f'<div class="drawing" tabindex="0" role="group" aria-label="{named}, scrollable">{drawing}</div>'

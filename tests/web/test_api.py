@@ -27,7 +27,11 @@ PLAN = "/api/plan/train"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("server")
     process = subprocess.Popen(
-        [str(AISTACK), "open", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
+        [str(AISTACK), "open", "--no-browser", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
     )
     assert process.stdout is not None
     found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
@@ -125,9 +129,9 @@ def test_other_hosts_are_refused(host: str, server: str) -> None:
 def test_its_own_names_are_answered(server: str) -> None:
     port = _port(server)
     for host in ("127.0.0.1", "localhost", f"localhost:{port}", f"127.0.0.1:{port}", "LOCALHOST"):
-        answered = _raw(server, f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        answered = _raw(server, f"GET /api/catalog HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         assert answered.startswith(b"HTTP/1.1 200 ")
-    twice = "GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    twice = "GET /api/catalog HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
     assert _raw(server, twice.encode()).startswith((b"HTTP/1.1 421 ", b"HTTP/1.1 400 "))
 
 
@@ -201,7 +205,7 @@ def test_paths_are_not_read(client: httpx.Client, tmp_path: Path) -> None:
 
 
 def test_every_answer_keeps_browsers_to_themselves(client: httpx.Client) -> None:
-    for path in ("/", PLAN, "/nowhere", "/openapi.json"):
+    for path in ("/", PLAN, "/nowhere", "/openapi.json", "/api", "/book/assets/style.css"):
         headers = client.get(path).headers
         assert headers["x-content-type-options"] == "nosniff" and headers["x-frame-options"] == "DENY"
         assert headers["content-security-policy"].startswith("default-src 'none'")
@@ -210,7 +214,7 @@ def test_every_answer_keeps_browsers_to_themselves(client: httpx.Client) -> None
 
 
 def test_the_page_lists_every_route_and_key(client: httpx.Client) -> None:
-    page = client.get("/").text
+    page = client.get("/api").text
     for path in openapi.document()["paths"]:
         assert path in page
     for names in openapi.spellings():

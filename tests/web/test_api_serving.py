@@ -83,7 +83,7 @@ def test_the_description_describes(client: httpx.Client) -> None:
     for path in (SERVE, SEARCH):
         named = {each["name"] for each in document["paths"][path]["get"]["parameters"]}
         assert all(set(names) & named for names in openapi.spellings(ServingScenario))
-    page = client.get("/").text
+    page = client.get("/api").text
     assert all(" or ".join(names) in page for names in openapi.spellings(ServingScenario))
 
 

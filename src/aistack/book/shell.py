@@ -138,13 +138,14 @@ def document(
 ) -> str:
     """A whole HTML document from a template of the theme. `here` is the file it becomes: "hardware/memory.html".
 
-    `bar` is HTML that stands below the top bar: the live edition's scenario.
+    `bar` is HTML that stands below the top bar: the live edition's scenario. A `live` document may stand at any address
+    of the app, so its links begin at the app's root; the others' are relative.
     """
     from markupsafe import Markup
 
     context = {
         "here": here,
-        "root": "../" * here.count("/"),
+        "root": "/book/" if live else "../" * here.count("/"),
         "title": title,
         "layer": layer,
         "live": live,
@@ -196,7 +197,7 @@ def carry(document: str, query: str) -> str:
     """The document with the scenario in each of its links to other pages, so that it follows the reader."""
     if not query:
         return document
-    with_query = re.compile(r'(<a [^>]*?href="(?:\.\./)*[\w-]+(?:/[\w-]+)*\.html)(#[^"]*)?"')
+    with_query = re.compile(r'(<a [^>]*?href="(?:/[\w./-]*|(?:\.\./)*[\w-]+(?:/[\w-]+)*\.html))(#[^"]*)?"')
     return with_query.sub(lambda found: f'{found[1]}?{query.replace("&", "&amp;")}{found[2] or ""}"', document)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aistack import __version__
+from aistack.book.setting import PRESETS, Setting
 from aistack.scenario import PoolsAnswer, ServingAnswer, ServingScenario, TrainingAnswer, TrainingScenario, plain
 from aistack.scenario.asked import Asked
 from aistack.web import meanings
@@ -49,6 +51,10 @@ def document() -> dict[str, Any]:
             "/api/plan/serve/search": _route(
                 "searchDeployments", "Judge every deployment of a model", "ServingScenario", serving, frontier
             ),
+            **{
+                path: _demo(path)
+                for path in ("/api/book/demo/{layer}/{chapter}/{name}", "/api/book/demo/{layer}/{name}")
+            },
             "/api/catalog": {
                 "get": {
                     "operationId": "listKinds",
@@ -100,6 +106,40 @@ def _route(
             "requestBody": body,
             **shared,
         },
+    }
+
+
+def _demo(path: str) -> dict[str, Any]:
+    """What asks a page's demo."""
+    opening = "{chapter}" not in path
+    parts = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[a-z0-9-]+$"}}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+    scenario = _parameters(Setting.model_json_schema())
+    preset = {
+        "name": "preset",
+        "in": "query",
+        "schema": {"enum": list(PRESETS)},
+        "description": "a scenario by name, which the other parameters change",
+    }
+    controls = {
+        "name": "controls",
+        "in": "query",
+        "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+        "description": "the demo's controls by name, each one of its values; what is not named stands at its start",
+    }
+    said = {"type": "object", "required": ["html"], "properties": {"html": {"type": "string"}}}
+    return {
+        "get": {
+            "operationId": "playOpeningsDemo" if opening else "playDemo",
+            "summary": f"What a demo of {'an opening' if opening else 'a chapter'} shows for a choice of its controls",
+            "parameters": [*parts, preset, *scenario, controls],
+            "responses": {
+                "200": _json("As the page shows it.", said),
+                "422": _json("There is no such page, demo, control, value or scenario.", _error()),
+            },
+        }
     }
 
 

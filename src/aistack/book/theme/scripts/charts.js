@@ -2,7 +2,7 @@
 // draws (0.9 MB) loads then, and interprets its expressions, so that no text is ever run as code.
 (() => {
   const root = document.documentElement;
-  let roles, specs, loading;
+  let roles, specs, loading, loaded;
   window.aistackCharts = (colours, given) => { roles = colours; specs = given; };
 
   const load = (address) => new Promise((done, failed) => {
@@ -14,7 +14,10 @@
   });
   const ready = () => {
     const own = `${root.dataset.root}charts/${root.dataset.chapter.replace(/\.html$/, "")}.js${"live" in root.dataset ? location.search : ""}`;
-    return (loading ||= Promise.all([load(`${root.dataset.root}assets/vega.js`), load(own)]));
+    // another scenario has other charts
+    if (own !== loaded) loading = Promise.all([window.aistackVega || load(`${root.dataset.root}assets/vega.js`), load(own)]);
+    loaded = own;
+    return loading;
   };
 
   // the chart is written in the colours of paper; here it takes those that the page has now
@@ -93,7 +96,7 @@
     button.onclick = () => draw(figure, button);
   }
   function start() {
-    for (const label of root.dataset.charts.split(" ")) {
+    for (const label of (root.dataset.charts || "").split(" ")) {
       const figure = document.getElementById(label);
       if (!figure || figure.querySelector(".explore")) continue;
       const button = document.createElement("button");

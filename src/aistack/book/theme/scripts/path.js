@@ -15,4 +15,5 @@
   select.hidden = false;
   select.addEventListener("change", () => { store(select.value); follow(select.value); });
   follow(select.value);
+  document.addEventListener("aistack:changed", () => follow(select.value));
 })();

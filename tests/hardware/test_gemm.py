@@ -120,3 +120,14 @@ def test_streams_add_up(first: float, second: float, launches: int) -> None:
     both = float(streaming.estimate(on, first + second, 2 * launches))
     parts = float(streaming.estimate(on, first, launches) + streaming.estimate(on, second, launches))
     assert both == pytest.approx(parts)
+
+
+@given(st.integers(1, 600), st.integers(1, 600), st.integers(1, 40), st.sampled_from([(16, 16), (32, 64), (128, 256)]))
+def test_places_are_counted_one_by_one(m: int, n: int, units: int, tile: tuple[int, int]) -> None:
+    # every tile is handed to the next unit; a wave ends when each has had one
+    tiles = [(row, column) for row in range(0, m, tile[0]) for column in range(0, n, tile[1])]
+    waves = len(range(0, len(tiles), units))
+    elements = sum(min(tile[0], m - row) * min(tile[1], n - column) for row, column in tiles)
+    share = float(gemm.filled(m, n, units, tile))
+    assert share == pytest.approx(elements / (waves * units * tile[0] * tile[1]))
+    assert 0 < share <= 1

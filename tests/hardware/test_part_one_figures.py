@@ -39,6 +39,7 @@ from aistack.hardware.figures import (
     systolic_utilisation,
     tensor_core_tile,
     tiled_matmul,
+    waves,
 )
 
 ACTIVATIONS = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9], [2, 4, 1]], dtype=float)
@@ -82,6 +83,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "systolic_utilisation": systolic_utilisation.draw,
     "tensor_core_tile": lambda: tensor_core_tile.draw(chip("h100-sxm5"), clock=1.83e9),
     "tiled_matmul": tiled_matmul.draw,
+    "waves": lambda: waves.draw(chip("h100-sxm5"), "bf16"),
 }
 
 

@@ -85,3 +85,17 @@ def sides(
     # results of narrow operands have 16 bits
     moved = groups * (m * k * element + k * n * held + m * n * max(element, 2.0))
     return computing, memory_time(chip, moved)
+
+
+def filled(m: npt.ArrayLike, n: npt.ArrayLike, units: npt.ArrayLike, tile: tuple[int, int]) -> Array:
+    """Share of a chip's places, a compute unit in a wave each, that the elements of an M x N result fill.
+
+    In words: the result falls into tiles of the given rows and columns, those at the edges cut; `units` of them make a
+    wave. What is left empty are cut tiles (tile quantisation) and the end of the last wave (wave quantisation).
+    Arguments broadcast.
+    """
+    m, n, units = (np.asarray(each, dtype=float) for each in (m, n, units))
+    rows, columns = tile
+    waves = np.ceil(np.ceil(m / rows) * np.ceil(n / columns) / units)
+    share: Array = m * n / (waves * units * rows * columns)
+    return share

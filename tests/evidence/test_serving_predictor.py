@@ -64,7 +64,7 @@ def test_a_fit_finds_constants_again_that_made_the_numbers(questions):
             made[where] = replace(kept[where], measured=measured)
     before, after = (np.median(np.abs(fit_serving.fit(made, rounds=rounds).residuals)) for rounds in (0, 3))
     # what is expected beforehand draws a little the other way
-    assert after < 0.03 < 0.08 < before
+    assert after < 0.05 < 0.08 < before
 
 
 def test_sets_of_constants_together_are_each_alone(questions):

@@ -4,10 +4,11 @@ accelerator left out.
 As for training (`fit_training`): predictions are compared as logarithms, one point for each quantity of each
 configuration; the points of a source's quantity weigh by the square root of their number, so that none decides alone;
 large misses count linearly (Huber); each constant is drawn towards its starting value or towards the one that it strays
-from. Gauss-Newton with numerical derivatives, taken only of the replicas that a constant concerns.
+from, and what one source alone could settle stays where it starts. Gauss-Newton with numerical derivatives: each
+replica is priced once and predicted with all sets of constants together, in each of which all values of one are moved.
 
 A source or an accelerator is left out by solving again without its points, with the derivatives of the whole fit.
-Intervals are quantiles of measured over predicted, of points whose source was left out.
+Intervals are a percentile of the misses of points whose source was left out, all sources alike.
 
     python -m aistack.evidence.fit_serving     writes fitted/serving.yaml and evidence/data/serving_fit.json
 """
@@ -31,6 +32,7 @@ from aistack.evidence.fit_training import Parameter, quantile, solve
 from aistack.evidence.serving_groups import configurations
 from aistack.evidence.serving_predictor import Asked
 from aistack.evidence.serving_reading import METRICS, Metric, Question
+from aistack.evidence.serving_statistics import FEWEST
 from aistack.files import write_json, write_text
 
 Array = npt.NDArray[np.float64]
@@ -43,8 +45,6 @@ UNTRUSTED = 0.3
 ONE_SOURCE = 0.01
 """How far a value strays that one source alone could settle, or none: it stays where it starts."""
 INSIDE = 0.8
-FEWEST = 5
-"""Points that a source needs to count as much as any other in an interval."""
 
 
 @dataclass(frozen=True)
@@ -155,12 +155,15 @@ def points(questions: Sequence[Question]) -> tuple[tuple[Asked, ...], tuple[Poin
 
 
 def weights(found: Sequence[Point]) -> Array:
-    """Of each point: one over the square root of the points of its source's quantity; less where something is open."""
+    """Of each point: one over the square root of the points of its source's quantity; less where something is open, and
+    nothing where it moves no constant."""
     counts = Counter((point.source, point.metric) for point in found)
-    raw = np.array(
-        [counts[point.source, point.metric] ** -0.5 * (1.0 if point.question.trusted else UNTRUSTED) for point in found]
-    )
-    return np.asarray(WEIGHT * raw)
+    raw = [counts[point.source, point.metric] ** -0.5 * _says(point.question) for point in found]
+    return WEIGHT * np.array(raw)
+
+
+def _says(question: Question) -> float:
+    return float(shapes(question)) * (1.0 if question.trusted else UNTRUSTED)
 
 
 def residuals(asked: Sequence[Asked], found: Sequence[Point], known: Mapping[str, Constant]) -> Array:
@@ -183,7 +186,7 @@ def fit(questions: Sequence[Question], rounds: int = 4, *, report: Callable[[str
     asked, found = points(questions)
     start = np.array([parameter.to_free(parameter.start) for parameter in chosen])
     free = start.copy()
-    weigh = weights(found) * [shapes(point.question) for point in found]
+    weigh = weights(found)
     for turn in range(rounds):
         current, jacobian = _derived(asked, found, chosen, free)
         free = solve(chosen, free, start, current, jacobian, weigh)
@@ -222,7 +225,7 @@ def left_out(whole: Fit) -> dict[str, tuple[float, ...]]:
     """For each source and each accelerator, the parameters' values that the other points settle on."""
     chosen = parameters()
     start = np.array([parameter.to_free(parameter.start) for parameter in chosen])
-    weigh = weights(whole.points) * [shapes(point.question) for point in whole.points]
+    weigh = weights(whole.points)
     found = {}
     for names in ([point.source for point in whole.points], [point.question.accelerator for point in whole.points]):
         each = np.array(names)
@@ -246,8 +249,8 @@ def intervals(whole: Fit, missed: Array, without: str | None = None) -> dict[str
     """Times which, or by which divided, a prediction holds eight of ten points of a source that had no part.
 
     By quantity, "<metric>" of trusted points and "<metric>/assumed" of the others: the 80th percentile of the misses,
-    as logarithms, all sources alike. Few sources, each biased in its own way, say little of each side alone. `without`
-    is a source or an accelerator that has no part.
+    as logarithms, all sources alike that have a few. Few sources, each biased in its own way, say little of each side
+    alone. `without` is a source or an accelerator that has no part.
     """
     kept = [without not in {point.source, point.question.accelerator} for point in whole.points]
     found: dict[str, float] = {}
@@ -257,7 +260,9 @@ def intervals(whole: Fit, missed: Array, without: str | None = None) -> dict[str
             chosen = np.flatnonzero(np.array(kept) & np.array(own))
             if len(chosen):
                 counts = Counter(whole.points[place].source for place in chosen)
-                alike = np.array([1 / max(counts[whole.points[place].source], FEWEST) for place in chosen])
+                large = {source: count for source, count in counts.items() if count >= FEWEST} or counts
+                chosen = np.array([place for place in chosen if whole.points[place].source in large])
+                alike = np.array([1 / large[whole.points[place].source] for place in chosen])
                 factor = float(np.exp(quantile(np.abs(missed[chosen]), alike, INSIDE)))
                 found[f"{metric}/assumed" if assumed else metric] = float(f"{factor:.4g}")
     return found

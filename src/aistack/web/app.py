@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from aistack.catalog.registry import KINDS, kind
 from aistack.errors import AistackError
-from aistack.web import book_pages, openapi, page, plan_api, sheet
+from aistack.web import book_pages, openapi, page, plan_api, plan_pages, sheet
 from aistack.web.desk import Desk
 from aistack.web.guard import Guard
 
@@ -45,6 +45,7 @@ def create_app() -> Starlette:
     app = Starlette(
         routes=[
             *book_pages.routes(desk),
+            *plan_pages.routes(desk),
             *plan_api.routes(desk),
             Route("/api", listing),
             Route("/openapi.json", description),

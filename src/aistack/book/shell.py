@@ -197,7 +197,7 @@ def carry(document: str, query: str) -> str:
     """The document with the scenario in each of its links to other pages, so that it follows the reader."""
     if not query:
         return document
-    with_query = re.compile(r'(<a [^>]*?href="(?:/[\w./-]*|(?:\.\./)*[\w-]+(?:/[\w-]+)*\.html))(#[^"]*)?"')
+    with_query = re.compile(r'(<a [^>]*?href="(?:/[\w./+@-]*|(?:\.\./)*[\w-]+(?:/[\w-]+)*\.html))(#[^"]*)?"')
     return with_query.sub(lambda found: f'{found[1]}?{query.replace("&", "&amp;")}{found[2] or ""}"', document)
 
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from aistack.catalog.registry import KINDS, kind
 from aistack.errors import AistackError
-from aistack.web import book_pages, openapi, page, plan_api, plan_pages, sheet
+from aistack.web import book_pages, catalog_pages, openapi, page, plan_api, plan_pages, sheet
 from aistack.web.desk import Desk
 from aistack.web.guard import Guard
 
@@ -46,6 +46,7 @@ def create_app() -> Starlette:
         routes=[
             *book_pages.routes(desk),
             *plan_pages.routes(desk),
+            *catalog_pages.routes(desk),
             *plan_api.routes(desk),
             Route("/api", listing),
             Route("/openapi.json", description),

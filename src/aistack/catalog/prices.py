@@ -168,6 +168,17 @@ def price(
     return _median([_median(rows) for rows in last.values()])
 
 
+def by_provider(accelerator: str, pricing: str = "on-demand") -> dict[str, tuple[RentalPrice, ...]]:
+    """What each provider asked over time, bought in one way: a price a day, the median where it stated several.
+
+    Raises `UnknownName` for an accelerator or way of buying that is not there.
+    """
+    days: dict[str, dict[str, list[RentalPrice]]] = {}
+    for row in series(accelerator, pricing=pricing):
+        days.setdefault(row.provider, {}).setdefault(row.date, []).append(row)
+    return {who: tuple(_median(rows) for rows in each.values()) for who, each in days.items()}
+
+
 def purchase_prices(accelerator: str) -> tuple[PurchasePrice, ...]:
     """What one was sold for, alone or as its share of a system, in order of date; rows in doubt are left out.
 

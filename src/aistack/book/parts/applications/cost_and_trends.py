@@ -1,0 +1,423 @@
+"""What "What does AI cost, and where do the trends point?" computes: an answer's price, its footprint, and growth."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+
+from aistack.applications.figures import training_compute as training_compute_figure
+from aistack.book.demo import Control, Demo, Shown
+from aistack.book.number import Mark, Number, name
+from aistack.book.setting import Setting
+from aistack.book.table import Cell, Table
+from aistack.catalog import accelerators, api_prices, prices
+from aistack.catalog.training_compute import leading
+from aistack.drawing import Figure
+from aistack.errors import DoesNotFit
+from aistack.hardware import atlas
+from aistack.hardware.figures import atlas_trend
+from aistack.hardware.trend import Trend, estimate
+from aistack.infrastructure.facility import facility
+from aistack.infrastructure.figures import rental_history
+from aistack.scenario import ServingAnswer, TrainingAnswer, answer, answer_serving, serving_charts
+
+HOUR = 3600.0
+YEAR = 365.25 * 86400
+THOUSAND, MILLION = 1e3, 1e6
+
+BUSY = (0.05, 0.1, 0.25, 0.5, 1.0)
+PAID = (1.0, 2.0, 4.0, 8.0)
+ASSUMED_PRICE, ASSUMED_BUSY = 2.0, 0.25
+FEW_OFFERS = 5
+"""Offers below which an accelerator has no history worth drawing."""
+STANDARD = "h100-sxm5"
+DATED = ("DeepSeek", "deepseek-v3")
+"""The provider and model whose prices are known from the day they held."""
+
+HOME = 10_715 * 3.6e6 / YEAR
+"""Watts of an average home of the United States in 2020."""
+PETROL = 8.887 / 3.785411784
+"""Kilograms of CO2 from burning a litre."""
+FLUSH = 1.28 * 3.785411784
+"""Litres that a toilet of the WaterSense label takes at most."""
+
+PREDICTED = "Predicted by aistack.serving, priced from the catalog"
+COUNTED = "Counted by aistack.frameworks from the model's published configuration"
+FITTED = "Least squares of logarithms, interval of nine tenths"
+EPOCH = "Epoch AI, Data on AI Models, CC BY 4.0, accessed 2026-01-26"
+GOOGLE = "Elsworth et al. 2025 (arXiv:2508.15734)"
+
+
+@functools.lru_cache(maxsize=32)
+def served(setting: Setting) -> ServingAnswer | None:
+    """The setting's deployment, predicted; None where it does not fit."""
+    try:
+        return answer_serving(setting.serving())
+    except DoesNotFit:
+        return None
+
+
+@functools.lru_cache(maxsize=32)
+def trained(setting: Setting) -> TrainingAnswer | None:
+    """The setting's training plan; None where it does not fit or nobody knows its price."""
+    found = answer(setting.training())
+    known = found.fits and found.run is not None and math.isfinite(float(found.run.cost))
+    return found if known else None
+
+
+def numbers(setting: Setting) -> dict[str, Number]:
+    """Prices and footprint of the setting's answers, where they are known, and the growth that the trends have."""
+    return {**_given(setting), **_of_trends(), **_of_deployment(setting), **_of_training(setting)}
+
+
+def words(setting: Setting) -> dict[str, object]:
+    """Names, and what the text asks about."""
+    found = served(setting)
+    offers = found.cost.offers if found else ()
+    charted = _charted(setting)
+    return {
+        "model": name(setting.model),
+        "chip": setting.facts.name,
+        "fits": found is not None,
+        "priced": found is not None and math.isfinite(found.cost.usd_per_million),
+        "rented": found is not None and found.cost.payback != 0,
+        "pays": found is not None and math.isfinite(found.cost.payback) and found.cost.payback > 0,
+        "metered": found is not None and math.isfinite(found.cost.joules_per_request),
+        "market": bool(offers),
+        "cheapest": offers[0].provider if offers else "",
+        "cheapest_date": offers[0].date if offers else "",
+        "never": bool(offers) and not math.isfinite(offers[0].break_even_rate),
+        "plan": str(found.deployment) if found else "",
+        "trained": found is not None and trained(setting) is not None,
+        "charted": name(charted),
+        "charted_own": charted == setting.accelerator,
+    }
+
+
+def _given(setting: Setting) -> dict[str, Number]:
+    growth = compute_trend().growth
+    return {
+        "prompt": Number(setting.prompt, "token", "assumed", "the scenario"),
+        "output": Number(setting.output, "token", "assumed", "the scenario"),
+        "tokens": Number(setting.tokens, "token", "assumed", "the scenario"),
+        "parity": Number(3 * setting.tokens, "token", "derived", COUNTED, formula="6 N D / 2 N"),
+        "assumed_price": Number(ASSUMED_PRICE, "USD", "assumed", "chosen for the exercise", basis="an hour"),
+        "assumed_busy": Number(ASSUMED_BUSY, "%", "assumed", "chosen for the exercise"),
+        "thousandfold": Number(
+            math.log(THOUSAND) / math.log(growth), "years", "derived", FITTED, formula="log 1,000 / log growth"
+        ),
+        "google_energy": Number(0.24, "Wh", "stated", GOOGLE, basis="median text prompt, May 2025"),
+        "price_fall_low": Number(9, "×", "stated", "Cottier et al. 2025, epoch.ai", basis="a year"),
+        "price_fall_high": Number(900, "×", "stated", "Cottier et al. 2025, epoch.ai", basis="a year"),
+        "cost_growth": Number(
+            2.4, "×", "stated", "Cottier et al. 2024 (arXiv:2405.21015)", low=2.0, high=2.9, basis="a year, since 2016"
+        ),
+    }  # fmt: skip
+
+
+def compute_trend(since: float = 0.0) -> Trend:
+    """Of the training compute of leading models."""
+    runs = [run for run in leading() if run.year >= since]
+    return estimate([run.year for run in runs], [run.flop for run in runs])
+
+
+@functools.cache
+def _chip_trends() -> dict[str, Trend]:
+    places = [place for place in atlas.estimate() if not place.announced and place.peak < 7e15]
+    return {
+        what: estimate(*zip(*((place.year, value) for place in places if (value := getattr(place, what))), strict=True))
+        for what in ("peak", "bandwidth", "memory", "efficiency")
+    }
+
+
+def _growth(trend: Trend, source: str) -> Number:
+    return Number(
+        trend.growth, "×", "derived", source, formula=FITTED, basis="a year", digits=3, low=trend.low, high=trend.high
+    )
+
+
+def _of_trends() -> dict[str, Number]:
+    compute, chips = compute_trend(), _chip_trends()
+    most = max(leading(), key=lambda run: run.flop)
+    catalog = f"catalog of accelerators; {FITTED}"
+    return {
+        "growth": _growth(compute, EPOCH),
+        "growth_2020": _growth(compute_trend(2020), EPOCH),
+        "doubling": Number(12 * compute.doubling, "months", "derived", EPOCH, formula="log 2 / log growth", digits=2),
+        "leaders": Number(compute.count, "models", "derived", EPOCH),
+        "guesses": Number(sum(run.confidence == "speculative" for run in leading()), "models", "stated", EPOCH),
+        "largest": Number(most.flop, "FLOP", "stated", EPOCH, basis=f"{most.model}, {most.date:%B %Y}"),
+        "peak_growth": _growth(chips["peak"], catalog),
+        "efficiency_growth": _growth(chips["efficiency"], catalog),
+        "more_chips": Number(
+            compute.growth / chips["peak"].growth, "×", "derived", catalog, formula="growth of runs / growth of peaks",
+            basis="a year", digits=2,
+        ),
+        "more_power": Number(
+            compute.growth / chips["efficiency"].growth, "×", "derived", catalog,
+            formula="growth of runs / growth of FLOP a joule", basis="a year", digits=2,
+        ),
+    }  # fmt: skip
+
+
+def _of_deployment(setting: Setting) -> dict[str, Number]:
+    found = served(setting)
+    if found is None:
+        return {}
+    cost, each = found.cost, found.replicas * found.accelerators_per_replica
+    tokens = setting.prompt + setting.output
+    capacity = found.most * tokens / each
+    values = {
+        "rate": Number(found.rate, "1/s", "derived", PREDICTED, basis="requests, all replicas"),
+        "capacity": Number(
+            capacity, "token/s", "derived", PREDICTED, basis="prompt and answer, each accelerator, at most"
+        ),
+        "exercise_cost": Number(
+            per_million(capacity, ASSUMED_PRICE, ASSUMED_BUSY), "USD", "derived", PREDICTED,
+            formula="price / (3,600 s × tokens a second × busy share)", basis="a million tokens",
+        ),
+        "machines": Number(cost.accelerators, "accelerators", "derived", PREDICTED, basis="spares included"),
+        "answers": Number(found.rate * HOUR, "answers", "derived", PREDICTED, basis="an hour"),
+    }  # fmt: skip
+    if math.isfinite(cost.usd_per_million):
+        said = next((each for each in found.assumptions if "accelerator-hour" in each), PREDICTED)
+        values |= {
+            "hour": Number(cost.usd_per_hour / cost.accelerators, "USD", "stated", said, basis="an accelerator-hour"),
+            "thousand": Number(
+                THOUSAND * cost.usd_per_request, "USD", "derived", PREDICTED, basis="a thousand answers",
+                formula="accelerators × price of an hour / answers an hour",
+            ),
+            "reading": Number(
+                cost.usd_per_million_input * setting.prompt / MILLION / cost.usd_per_request, "%", "derived", PREDICTED,
+                formula="time that prompts take of a busy replica", digits=2,
+            ),
+            "million": Number(cost.usd_per_million, "USD", "derived", PREDICTED, basis="a million tokens, either kind"),
+        }  # fmt: skip
+    if math.isfinite(cost.owned_usd_per_hour):
+        owned = cost.owned_usd_per_hour / cost.accelerators
+        values["owned_hour"] = Number(owned, "USD", "derived", PREDICTED, basis="an accelerator-hour, written off")
+        values["payback"] = Number(
+            cost.payback / YEAR * 12, "months", "derived", PREDICTED, basis="never idle", digits=2
+        )
+    if math.isfinite(cost.joules_per_request):
+        electricity = facility(found.scenario.place).electricity * cost.joules_per_request
+        values |= {
+            "energy": Number(
+                cost.joules_per_request / HOUR, "Wh", "derived", PREDICTED, basis="an answer, at the meter"
+            ),
+            "against_google": Number(
+                cost.joules_per_request / HOUR / 0.24, "×", "derived", f"{PREDICTED}; {GOOGLE}", digits=2
+            ),
+            "electricity": Number(
+                THOUSAND * electricity, "USD", "derived", PREDICTED, basis="of a thousand answers", digits=2
+            ),
+        }
+        if math.isfinite(cost.usd_per_request):
+            values["electricity_share"] = Number(
+                electricity / cost.usd_per_request, "%", "derived", PREDICTED, formula="electricity / price", digits=2
+            )
+    if cost.offers:
+        best = cost.offers[0]
+        values["market_thousand"] = Number(
+            THOUSAND * best.usd_per_request,
+            "USD",
+            "stated",
+            f"{best.provider}, {best.date}",
+            basis="a thousand answers",
+        )
+        if math.isfinite(best.break_even_rate):
+            values["even"] = Number(best.break_even_rate, "1/s", "derived", PREDICTED, formula="cost a second / price")
+    return values
+
+
+def _of_training(setting: Setting) -> dict[str, Number]:
+    plan, found = trained(setting), served(setting)
+    if plan is None or plan.run is None or found is None:
+        return {}
+    cost = float(plan.run.cost)
+    year = found.rate * (setting.prompt + setting.output) * YEAR
+    source = "Predicted by aistack.training and aistack.serving"
+    return {
+        "run_cost": Number(cost, "USD", "derived", source, basis="machines for as long as the run takes"),
+        "year_tokens": Number(year, "token", "derived", source, basis="a year, prompts and answers"),
+        "share": Number(cost / year * MILLION, "USD", "derived", source, formula="run / tokens of a year",
+                        basis="a million tokens"),
+    }  # fmt: skip
+
+
+def per_million(capacity: float, price: float, busy: float) -> float:
+    """US dollars for a million tokens on an accelerator of `price` an hour that carries `capacity` tokens a second."""
+    return MILLION * price / (HOUR * capacity * busy)
+
+
+def figures(setting: Setting) -> Mapping[str, Callable[[], Figure]]:
+    """The trends, and what the setting's tokens cost by load, where that is known."""
+    charted, found = _charted(setting), served(setting)
+    drawn: dict[str, Callable[[], Figure]] = {
+        "training-compute": lambda: training_compute_figure.draw(leading()),
+        "rental": lambda: rental_history.draw(prices.series(charted), prices.by_provider(charted), name(charted)),
+        "efficiency": lambda: atlas_trend.draw(
+            atlas.estimate(first=setting.accelerator), "efficiency", setting.accelerator
+        ),
+    }
+    if found is not None and "cost" in (charts := serving_charts.draw(found)):
+        drawn["cost"] = lambda: charts["cost"]
+    return drawn
+
+
+def _charted(setting: Setting) -> str:
+    """The accelerator whose prices are drawn: the setting's own, where enough of them are known."""
+    known = prices.series(setting.accelerator, pricing="on-demand")
+    return setting.accelerator if len(known) >= FEW_OFFERS else accelerators.KIND.load(STANDARD).id
+
+
+def tables(setting: Setting) -> Mapping[str, Callable[[], Table]]:
+    """Offers side by side, what an answer takes from the world, what trends say, and an API's dated prices."""
+    found: dict[str, Callable[[], Table]] = {"growth": _growths, "api": _api}
+    plan = served(setting)
+    if plan is not None and math.isfinite(plan.cost.joules_per_request):
+        found["footprint"] = lambda: _footprint(plan)
+    if plan is not None and (plan.cost.offers or math.isfinite(plan.cost.usd_per_request)):
+        found["offers"] = lambda: _offers(plan)
+    return found
+
+
+def _offers(plan: ServingAnswer) -> Table:
+    cost, tokens = plan.cost, plan.scenario.prompt + plan.scenario.output
+    own = {"own machines, rented" if cost.payback != 0 else "own machines, bought": cost.usd_per_request}
+    if cost.payback != 0:
+        own["own machines, bought"] = cost.owned_usd_per_hour / HOUR / plan.rate
+    rows: list[Mapping[str, Cell]] = [
+        _offer(way, "", usd, tokens, PREDICTED) for way, usd in own.items() if math.isfinite(usd)
+    ]
+    rows += [_offer(each.provider, each.date, each.usd_per_request, tokens, each.source) for each in cost.offers]
+    return Table(
+        "The same answer has many prices",
+        "Own machines as aistack predicts them, at the planned load; providers' list prices of the catalog, by date",
+        rows,
+    )
+
+
+def _offer(who: str, date: str, usd: float, tokens: int, source: str) -> dict[str, Cell]:
+    mark: Mark = "stated" if date else "derived"
+    return {
+        "from whom": who,
+        "price of": date or "now",
+        "a thousand answers": Number(THOUSAND * usd, "USD", mark, source),
+        "a million tokens": Number(MILLION * usd / tokens, "USD", mark, source, basis="prompt and answer alike"),
+    }
+
+
+def _footprint(plan: ServingAnswer) -> Table:
+    cost = plan.cost
+    home, car, flush = "U.S. EIA 2021", "U.S. EPA 2011", "U.S. EPA, WaterSense"
+    return Table(
+        "What an answer takes from the world is small; what all of them take is not",
+        f"{PREDICTED}, world-average grid; {GOOGLE}; comparisons: {home}, {car}, {flush}",
+        [
+            {
+                "what": "electricity, at the meter",
+                "an answer here": Number(cost.joules_per_request / HOUR, "Wh", "derived", PREDICTED),
+                "Google's median prompt": Number(0.24, "Wh", "stated", GOOGLE),
+                "as much as": "an average American home uses in",
+                "": Number(cost.joules_per_request / HOME, "s", "derived", home, formula="energy / 10,715 kWh a year"),
+            },
+            {
+                "what": "carbon, making the machines included",
+                "an answer here": Number(THOUSAND * cost.kilograms_per_request, "g", "derived", PREDICTED),
+                "Google's median prompt": Number(0.03, "g", "stated", GOOGLE, basis="market-based"),
+                "as much as": "a litre of petrol, shared by",
+                "": Number(PETROL / cost.kilograms_per_request, "answers", "derived", car, formula="8,887 g a gallon"),
+            },
+            {
+                "what": "water, on site",
+                "an answer here": Number(cost.litres_per_request, "L", "derived", PREDICTED),
+                "Google's median prompt": Number(0.26e-3, "L", "stated", GOOGLE),
+                "as much as": "a flush of a toilet, shared by",
+                "": Number(FLUSH / cost.litres_per_request, "answers", "derived", flush, formula="1.28 gallons"),
+            },
+        ],
+    )
+
+
+def _growths() -> Table:
+    chips = _chip_trends()
+    catalog = "catalog of accelerators"
+    rows = {
+        "training compute of leading models": (compute_trend(), EPOCH),
+        "the same since 2020": (compute_trend(2020), EPOCH),
+        "dense 16-bit peak of an accelerator": (chips["peak"], catalog),
+        "memory of an accelerator": (chips["memory"], catalog),
+        "memory bandwidth of an accelerator": (chips["bandwidth"], catalog),
+        "peak FLOP a joule": (chips["efficiency"], catalog),
+    }
+    return Table(
+        "Runs grow faster than everything they are made of",
+        f"{EPOCH}; catalog of accelerators. {FITTED}",
+        [
+            {
+                "what": what,
+                "growth a year": _growth(trend, source),
+                "doubles in": Number(12 * trend.doubling, "months", "derived", source, digits=2),
+                "from": trend.count,
+            }
+            for what, (trend, source) in rows.items()
+        ],
+    )
+
+
+def _api() -> Table:
+    provider, model = DATED
+    rows = [row for row in api_prices.rows() if (row.provider, row.model, row.dated) == (provider, model, "start")]
+    first, last = rows[0], rows[-1]
+    times = last.usd_per_million_output / first.usd_per_million_output
+    return Table(
+        f"The list price of one provider's standard model rose {times:.0f} times within a year",
+        "Catalog of token prices; US dollars for a million tokens",
+        [
+            {
+                "from": row.date,
+                "prompt": Number(row.usd_per_million_input, "USD", "stated", row.source),
+                "answer": Number(row.usd_per_million_output, "USD", "stated", row.source),
+                "note": row.note,
+            }
+            for row in rows
+        ],
+    )
+
+
+def demos(setting: Setting) -> Mapping[str, Demo]:
+    """How busy the machines are and what an hour costs, against the price of tokens."""
+    found = served(setting)
+    if found is None:
+        return {}
+    each = found.replicas * found.accelerators_per_replica
+    tokens = setting.prompt + setting.output
+    capacity = found.most * tokens / each
+
+    def run(busy: float, price: float) -> Shown:
+        usd = per_million(capacity, price, busy)
+        return Shown(
+            {
+                "a million tokens": Number(
+                    usd, "USD", "derived", PREDICTED, formula="price / (3,600 s × tokens a second × busy share)"
+                ),
+                "a thousand answers": Number(usd * tokens / THOUSAND, "USD", "derived", PREDICTED),
+                "dearer than never idle": Number(1 / busy, "×", "derived", PREDICTED, digits=2),
+                "an accelerator makes": Number(
+                    capacity * busy, "token/s", "derived", PREDICTED, basis="prompt and answer, on average"
+                ),
+            }
+        )
+
+    return {
+        "busy": Demo(
+            "Idle hours cost as much as busy ones",
+            (
+                Control("busy", "Share of what it could carry", BUSY, ASSUMED_BUSY),
+                Control("price", "US dollars for an accelerator-hour", PAID, ASSUMED_PRICE),
+            ),
+            run,
+        )
+    }

@@ -146,7 +146,7 @@ def tables(setting: Setting) -> Mapping[str, Callable[[], Table]]:
     found = numbers(setting)
     return {
         "compared": lambda: Table(
-            "One scale for all: dense, one package, one direction",
+            "Dense peaks and memories, each of what the last column counts as one",
             "aistack catalog; each value has its own source on hover. A peak is that of the format beside it",
             [_row(each) for each in compared],
         ),
@@ -192,8 +192,10 @@ def _row(which: str) -> dict[str, Cell]:
     form = next((each for each in ("bf16", "fp16", "fp32_matrix", "fp32") if each in entry.peaks), None)
     on_chip = next((each for each in ("scratchpad", "last_level", "l3", "l2") if getattr(entry.on_chip, each)), None)
 
-    def cell(field: str, known: object) -> Number | None:
-        return fact(which, field) if known else None
+    def cell(field: str, known: object) -> Cell:
+        if known:
+            return fact(which, field)
+        return "none" if field.startswith("memory") and entry.on_chip.bandwidth else None
 
     return {
         "accelerator": entry.name.split(" (")[0],
@@ -204,7 +206,13 @@ def _row(which: str) -> dict[str, Cell]:
         "bandwidth": cell("memory_bandwidth", entry.memory_bandwidth),
         "on the die": fact(which, f"on_chip.{on_chip}") if on_chip else None,
         "power": cell("tdp", entry.tdp),
+        "of one": _scope(entry),
     }
+
+
+def _scope(entry: catalog.Accelerator) -> str:
+    known = next(each for each in (*entry.peaks.values(), entry.memory_capacity) if each)
+    return next(basis for basis in known.bases if basis.startswith("per ")).removeprefix("per ")
 
 
 def demos(setting: Setting) -> Mapping[str, Demo]:

@@ -76,3 +76,11 @@ def test_counts_in_words_from_a_million_on() -> None:
     assert units.count(999_999) == "1 million"
     assert units.count(15.6e12) == "15.6 trillion"
     assert units.count(1.5) == "1.5"
+
+
+@pytest.mark.parametrize("digits", [1, 2, 3, 4])
+def test_what_rounds_up_to_one_digit_more_stays_plain(digits: int) -> None:
+    # 99.6 in two digits is 100, not 1e+02
+    just_below = 10.0**digits - 0.4
+    assert units.text(just_below, "", digits) == f"{10**digits:,}"
+    assert units.text(10.0**digits - 0.6, "", digits) == str(10**digits - 1)

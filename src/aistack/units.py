@@ -214,6 +214,7 @@ def _number(value: float, digits: int) -> str:
         return "0"
     if value != value or abs(value) == float("inf"):
         return str(value)
-    if abs(value) >= 10**digits:
+    # what rounds up to one digit more has no decimals either
+    if abs(value) >= 10**digits - 0.5:
         return f"{value:,.0f}" if abs(value) < 1e7 else f"{value:.{digits - 1}e}"
     return f"{value:.{digits}g}" if abs(value) >= 1e-4 else f"{value:.{digits - 1}e}"

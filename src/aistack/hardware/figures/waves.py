@@ -35,7 +35,7 @@ def draw(chip: Chip, precision: str) -> Figure:
     x = altair.X(
         "side:Q",
         scale=altair.Scale(domain=[0, _MOST], nice=False),
-        axis=altair.Axis(title="side of the product", format=",", tickCount=8),
+        axis=altair.Axis(title="side of the product", format=",.0f", tickCount=8),
     )
     y = altair.Y("share:Q", scale=altair.Scale(domain=[0, max(1.0, high)]), axis=altair.Axis(title=None, format="%"))
     named = [

@@ -16,7 +16,7 @@ from aistack.book.setting import Setting
 from aistack.book.table import Cell, Table
 from aistack.drawing import Figure
 from aistack.hardware import number_format
-from aistack.hardware.figures import format_layouts, format_values, quantisation_error
+from aistack.hardware.figures import format_layouts, format_rounding, format_values, quantisation_error
 
 DRAWN = ("fp32", "tf32", "fp16", "bf16", "fp8_e4m3fn", "fp8_e5m2", "mxfp6_e2m3", "int8", "mxfp4_e2m1", "nvfp4")
 ON_A_LINE = ("int8", "fp8_e4m3fn", "fp8_e5m2", "fp6_e2m3", "fp4_e2m1", "int4")
@@ -24,6 +24,7 @@ ROUNDED = ("fp32", "fp16", "bf16", "fp8_e4m3fn", "fp8_e5m2", "fp6_e2m3", "fp4_e2
 SERVED = (("FP32", "fp32", "fp32"), ("BF16", "bf16", "bf16"), ("FP8", "fp8_e4m3fn", "fp8"), ("INT8", "int8", "int8"))
 """Name, the catalog's format, and what the chip's peaks are known by; NVFP4 follows."""
 NUMBERS = (0.1, 3.14159, 300, 70000, 0.00001)
+NEAR = 0.01
 BLOCKS = (65536, 256, 32, 16)
 SCALE_BITS = 16.0
 """Of one scale in the demo, whatever the format."""
@@ -173,19 +174,12 @@ def demos(_: Setting) -> Mapping[str, Demo]:
 
 
 def _round(number: float) -> Shown:
-    rows: list[dict[str, Cell]] = []
-    for name in ROUNDED:
-        kept = float(number_format.rounded(name, number, saturate=False))
-        off = abs(kept - number) / number
-        rows.append(
-            {
-                "format": name.upper().replace("_", " "),
-                "stored as": "infinite" if math.isinf(kept) else "not a number" if math.isnan(kept) else f"{kept:.8g}",
-                "off by": "lost" if not math.isfinite(kept) or not kept else f"{off:.2g}" if off else "nothing",
-            }
-        )
-    survived = sum(row["off by"] != "lost" for row in rows)
-    return Shown({"formats that keep it": Number(survived, f"of {len(rows)}", "derived", HERE)}, rows=rows)
+    kept = [float(number_format.rounded(name, number)) for name in ROUNDED]
+    near = sum(abs(each - number) <= NEAR * number for each in kept)
+    return Shown(
+        {"formats within a hundredth of it": Number(near, f"of {len(kept)}", "derived", HERE)},
+        format_rounding.draw(number, ROUNDED),
+    )
 
 
 @functools.cache

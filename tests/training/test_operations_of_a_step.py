@@ -16,6 +16,7 @@ from aistack.training.parallel import Plans
         {"model": "llama-3.1-8b", "on": "64xh100-sxm5", "tp": 2, "pp": 2},
         {"model": "llama-3.1-405b", "on": "1024xh100-sxm5", "tp": 8, "pp": 16},
         {"model": "mixtral-8x7b", "on": "64xh100-sxm5", "ep": 8, "pp": 2, "precision": "fp8"},
+        {"model": "llama-3.1-8b", "on": "64xh100-sxm5", "tp": 2, "cp": 4},
     ],
 )
 @pytest.mark.parametrize("recomputation", ["none", "full"])

@@ -94,7 +94,7 @@ def _attention(arguments: Mapping[str, Any], given: Mapping[str, Any], each: flo
     )
     backward = bool(arguments["backward"])
     over_keys, over_values = flash_attention.BACKWARD_PRODUCTS if backward else flash_attention.PRODUCTS
-    pairs = float(flash_attention.pairs(queries, keys, arguments["causal"], arguments["window"]))
+    pairs = float(flash_attention.pairs(queries, keys, arguments["causal"], arguments.get("window")))
     flop = 2 * batch * heads * pairs * (over_keys * width + over_values * value)
     moved = each * batch * (heads * queries * (width + value) + kv_heads * keys * (width + value))
     return flop, (2 if backward else 1) * moved

@@ -17,7 +17,7 @@ def numbers(setting: Setting) -> dict[str, Number]:
 
 
 def words(setting: Setting) -> dict[str, object]:
-    """Names, and whether the deployment fits."""
+    """Names, and how many accelerators."""
     return chapter.words(setting)
 
 
@@ -28,12 +28,11 @@ def figures(setting: Setting) -> Mapping[str, Callable[[], Figure]]:
 
 def _floor(setting: Setting) -> Figure:
     found, said = chapter.numbers(setting), chapter.words(setting)
-    fits = said["fits"]
     rooms = (
-        Room("Queue", "who is next,\nwho must wait", found["rate"] if fits else None, "within the goals"),
-        Room("Prefill", "the prompt, all of\nit at once", found["ttft"] if fits else None, "to the first token"),
+        Room("Queue", "who is next,\nwho must wait", found["rate"], "within the goals"),
+        Room("Prefill", "the prompt, all of\nit at once", found["ttft"], "to the first token"),
         Room("Cache", "what reading leaves\nfor writing", found["held"], "a replica"),
-        Room("Decode", "the answer,\na token a step", found["tpot"] if fits else None, "for each further one"),
+        Room("Decode", "the answer,\na token a step", found["tpot"], "for each further one"),
     )
     return draw(
         "serving",
@@ -41,5 +40,5 @@ def _floor(setting: Setting) -> Figure:
         rooms,
         below=("kernels' times", "links and power", "operators and memory"),
         above=("answers", "latency", "price of a token"),
-        subject=f"{said['model']} on {setting.count:,} × {said['chip']}",
+        subject=f"{said['model']} on {said['count']:,} × {said['chip']}",
     )

@@ -13,6 +13,7 @@ from aistack.book.number import Number, name
 from aistack.book.setting import Setting
 from aistack.book.table import Table
 from aistack.drawing import Figure
+from aistack.errors import DoesNotFit
 from aistack.frameworks.operators import cache_bytes_per_token
 from aistack.hardware.roofline import ridge
 from aistack.scenario import ServingAnswer, answer_serving, serving_charts
@@ -31,10 +32,26 @@ COUNTED = "Counted by aistack.frameworks from the model's published configuratio
 PREDICTED = "Predicted by aistack.serving"
 
 
+MOST = 1024
+"""Accelerators up to which a larger system is looked for where the setting's cannot hold the model."""
+
+
 @functools.lru_cache(maxsize=32)
 def planned(setting: Setting) -> ServingAnswer:
-    """The setting's deployment, predicted."""
-    return answer_serving(setting.serving())
+    """The setting's deployment, predicted; where it cannot hold the model, that of twice as many accelerators, and so
+    on."""
+    try:
+        return answer_serving(setting.serving())
+    except DoesNotFit:
+        if setting.count >= MOST:
+            raise
+        return planned(setting.model_copy(update={"count": 2 * setting.count}))
+
+
+@functools.lru_cache(maxsize=8)
+def drawn(setting: Setting) -> Mapping[str, Figure]:
+    """The charts of its answer."""
+    return serving_charts.draw(planned(setting))
 
 
 def numbers(setting: Setting) -> dict[str, Number]:
@@ -110,7 +127,9 @@ def words(setting: Setting) -> dict[str, object]:
         "chips": found.accelerators_per_replica,
         "replicas": found.replicas,
         "plan": str(found.deployment),
-        "fits": found.fits,
+        "enlarged": found.scenario.system[0] > setting.count,
+        "count": found.scenario.system[0],
+        "cached": "batch" in drawn(setting),
         "experts": spec.active_parameters < spec.parameters,
         "priced": found.cost.usd_per_million == found.cost.usd_per_million,
     }
@@ -118,8 +137,7 @@ def words(setting: Setting) -> dict[str, object]:
 
 def figures(setting: Setting) -> Mapping[str, Callable[[], Figure]]:
     """The cache in motion, and the charts of the setting's deployment."""
-    drawn = serving_charts.draw(planned(setting))
-    of_plan = {each: functools.partial(drawn.__getitem__, each) for each in drawn}
+    of_plan = {each: functools.partial(drawn(setting).__getitem__, each) for each in drawn(setting)}
     return {"paging": lambda: paged_cache.draw(REQUESTS, BLOCKS, BLOCK), **of_plan}
 
 

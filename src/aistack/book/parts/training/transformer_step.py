@@ -38,6 +38,12 @@ def planned(setting: Setting) -> TrainingAnswer:
     return answer(setting.training())
 
 
+@functools.lru_cache(maxsize=8)
+def drawn(setting: Setting) -> Mapping[str, Figure]:
+    """The charts of its answer."""
+    return charts.draw(planned(setting))
+
+
 def numbers(setting: Setting) -> dict[str, Number]:
     """Of the setting's model, and of training it as the setting says."""
     spec, seq = setting.spec, setting.sequence
@@ -106,7 +112,7 @@ def words(setting: Setting) -> dict[str, object]:
         "chip": setting.facts.name,
         "experts": spec.active_parameters < spec.parameters,
         "fits": step.fits,
-        "pipeline": step.plan.pipeline_parallel > 1,
+        "pipeline": "schedule" in drawn(setting),
         "plan": str(step.plan),
         "bound": step.bound,
         "largest": max(step.waterfall[1:], key=lambda share: share.seconds).name,
@@ -117,8 +123,7 @@ def words(setting: Setting) -> dict[str, object]:
 def figures(setting: Setting) -> Mapping[str, Callable[[], Figure]]:
     """The model's anatomy, and the charts of the setting's plan."""
     spec, seq = setting.spec, setting.sequence
-    drawn = charts.draw(planned(setting))
-    of_plan = {each: functools.partial(drawn.__getitem__, each) for each in drawn}
+    of_plan = {each: functools.partial(drawn(setting).__getitem__, each) for each in drawn(setting)}
     return {
         "anatomy": lambda: anatomy_figure.draw(anatomy.estimate(spec, seq), spec, seq, name(setting.model)),
         **of_plan,

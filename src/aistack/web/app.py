@@ -16,7 +16,18 @@ from starlette.routing import Route
 
 from aistack.catalog.registry import KINDS, kind
 from aistack.errors import AistackError
-from aistack.web import book_pages, catalog_pages, openapi, page, plan_api, plan_pages, sheet
+from aistack.web import (
+    ask_pages,
+    book_pages,
+    catalog_pages,
+    dive_pages,
+    evidence_pages,
+    openapi,
+    page,
+    plan_api,
+    plan_pages,
+    sheet,
+)
 from aistack.web.desk import Desk
 from aistack.web.guard import Guard
 
@@ -39,14 +50,17 @@ async def names(request: Request) -> Response:
     return JSONResponse(list(kind(of).names()))
 
 
-def create_app() -> Starlette:
-    """The application."""
+def create_app(endpoint: str | None = None, model: str | None = None) -> Starlette:
+    """The application; Ask writes with the `model` of an OpenAI-compatible `endpoint`, where one is given."""
     desk = Desk()
     app = Starlette(
         routes=[
             *book_pages.routes(desk),
             *plan_pages.routes(desk),
             *catalog_pages.routes(desk),
+            *evidence_pages.routes(desk),
+            *dive_pages.routes(desk),
+            *ask_pages.routes(desk, endpoint, model),
             *plan_api.routes(desk),
             Route("/api", listing),
             Route("/openapi.json", description),

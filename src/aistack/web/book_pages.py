@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import mimetypes
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -13,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from aistack.book import home, shell
+from aistack.book import home, search, shell
 from aistack.book.back import back_html, back_matter
 from aistack.book.directives.demos import shown
 from aistack.book.page import Page, page, pages
@@ -108,6 +110,13 @@ def standard() -> dict[str, Rendered]:
     return {page_id: render(page_id, Setting()) for page_id in pages()}
 
 
+def readable() -> Iterator[tuple[str, Rendered]]:
+    """The pages among them that are in order: one that is not must not hide the others from a search."""
+    for page_id in pages():
+        with suppress(AistackError):
+            yield page_id, render(page_id, Setting())
+
+
 def _chapter(source: Page, setting: Setting, above: str) -> str:
     try:
         return shell.page_html(render(source.id, setting), live=True, bar=above)
@@ -142,8 +151,17 @@ def _assets() -> dict[str, bytes]:
     return {**dict(shell.assets()), **own}
 
 
+@functools.cache
+def _sections() -> bytes:
+    """What the quick search looks through; the passages are those of the book's own scenario."""
+    return search.script(Setting(), dict(readable())).encode()
+
+
 def _asset(name: str) -> Response:
-    content = shell.vega() if name == "vega.js" else _assets().get(name)
+    if name == "sections.js":
+        content: bytes | None = _sections()
+    else:
+        content = shell.vega() if name == "vega.js" else _assets().get(name)
     if content is None:
         raise HTTPException(404, "There is no such file")
     kind = "font/woff2" if name.endswith(".woff2") else mimetypes.guess_type(name)[0] or "application/octet-stream"

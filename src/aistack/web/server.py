@@ -13,7 +13,7 @@ WAITING = 64
 """Connections that are served at once; the next are told to come back."""
 
 
-def serve(port: int, ready: Callable[[str], object]) -> None:
+def serve(port: int, ready: Callable[[str], object], endpoint: str | None = None, model: str | None = None) -> None:
     """Serve until a signal says stop; `ready` gets the address once requests are taken.
 
     Raises `BadInput` for a port that is taken.
@@ -24,8 +24,8 @@ def serve(port: int, ready: Callable[[str], object]) -> None:
         from aistack.web.app import create_app
 
         config = uvicorn.Config(
-            create_app(), log_level="warning", access_log=False, server_header=False, limit_concurrency=WAITING,
-            timeout_keep_alive=5, timeout_graceful_shutdown=GRACE,
+            create_app(endpoint, model), log_level="warning", access_log=False, server_header=False,
+            limit_concurrency=WAITING, timeout_keep_alive=5, timeout_graceful_shutdown=GRACE,
         )  # fmt: skip
         ready(f"http://{HOST}:{listener.getsockname()[1]}")
         # Ctrl-C is how a server is meant to end

@@ -133,7 +133,7 @@ def answer(
     seconds = time.perf_counter() - start
     generated = None
     if endpoint is not None and found:
-        generated = _generate(endpoint, model, question, [each.passage.text for each in found], count, context)
+        generated = generate(endpoint, model, question, [each.passage.text for each in found], count, context)
     return Answer(plain(question), mode, found, quotes, generated, seconds)
 
 
@@ -183,14 +183,15 @@ def _unmarked(marked: str, citation: int) -> tuple[str, int, tuple[tuple[int, in
     return text, citation, tuple(spans)
 
 
-def _generate(
+def generate(
     endpoint: Endpoint,
     name: str | None,
     question: str,
     passages: Sequence[str],
-    count: Callable[[str], int] | None,
-    context: int | None,
+    count: Callable[[str], int] | None = None,
+    context: int | None = None,
 ) -> Generated:
+    """What the endpoint's model called `name` makes of a question and passages, or why nothing; see `answer`."""
     model, used, checked, problem, seconds = name, 0, None, None, 0.0
     try:
         served = endpoint.model(name)

@@ -91,6 +91,9 @@
   }
   function start() {
     document.querySelector(".scenario").classList.add("alive");
+    // a page that says that it is not ready yet says when to look again
+    const again = document.querySelector("main [data-again]");
+    if (again) setTimeout(() => { if (again.isConnected) go(location.href, false); }, 1000 * Number(again.dataset.again));
   }
   const form = (event) => event.target instanceof Element && event.target.closest("form.scenario, form[data-in-place]");
 

@@ -53,12 +53,19 @@
     return marked;
   }
 
+  // in the live edition the scenario goes along; the words searched for are no part of it
+  function scenario() {
+    const query = new URLSearchParams(location.search);
+    query.delete("q");
+    return `?${query}`.replace(/\?$/, "");
+  }
+
   function list(hits, length) {
     const results = document.createElement("ol");
     for (const hit of hits) {
       const section = chosen[hit.id];
       const link = document.createElement("a");
-      link.href = root + section.at;
+      link.href = root + section.at.replace(/(?=#)|$/, "live" in document.documentElement.dataset ? scenario() : "");
       link.className = section.layer ? `layer-${section.layer}` : "";
       const where = document.createElement("span");
       where.className = "hit-where";

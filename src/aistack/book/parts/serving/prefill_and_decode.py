@@ -34,18 +34,20 @@ PREDICTED = "Predicted by aistack.serving"
 
 MOST = 1024
 """Accelerators up to which a larger system is looked for where the setting's cannot hold the model."""
+LARGEST = {"accelerator": "b300-sxm", "count": 8, "precision": "fp8"}
+"""What is taken where no number of them can, since the fast links of one node reach too few."""
 
 
 @functools.lru_cache(maxsize=32)
 def planned(setting: Setting) -> ServingAnswer:
-    """The setting's deployment, predicted; where it cannot hold the model, that of twice as many accelerators, and so
-    on."""
+    """The setting's deployment, predicted; where it cannot hold the model, that of the next larger system that can."""
     try:
         return answer_serving(setting.serving())
     except DoesNotFit:
-        if setting.count >= MOST:
+        if setting.changed.items() >= LARGEST.items():
             raise
-        return planned(setting.model_copy(update={"count": 2 * setting.count}))
+        larger = {"count": 2 * setting.count} if setting.count < MOST else LARGEST
+        return planned(setting.model_copy(update=larger))
 
 
 @functools.lru_cache(maxsize=8)
@@ -76,8 +78,8 @@ def numbers(setting: Setting) -> dict[str, Number]:
         "prompt": Number(setting.prompt, "token", "assumed", "the scenario"),
         "output": Number(setting.output, "token", "assumed", "the scenario"),
         "weights": Number(weights, "B", "derived", PREDICTED, basis=f"{found.deployment}, of one replica"),
-        "bandwidth": Number(bandwidth, "B/s", "stated", f"catalog: {setting.facts.name}", basis="of one replica"),
-        "peak": Number(peak, "FLOP/s", "stated", f"catalog: {setting.facts.name}", basis="of one replica, dense"),
+        "bandwidth": Number(bandwidth, "B/s", "stated", f"catalog: {name(found.cluster.chip)}", basis="of one replica"),
+        "peak": Number(peak, "FLOP/s", "stated", f"catalog: {name(found.cluster.chip)}", basis="of one replica, dense"),
         "prompt_flop": Number(prompt_flop, "FLOP", "derived", COUNTED, formula="2 × active parameters × prompt"),
         "prompt_floor": Number(prompt_flop / peak, "s", "derived", COUNTED, formula="FLOP / peak"),
         "token_flop": Number(2.0 * spec.active_parameters, "FLOP", "derived", COUNTED, formula="2 × active parameters"),
@@ -123,12 +125,13 @@ def words(setting: Setting) -> dict[str, object]:
     spec = setting.spec
     return {
         "model": name(setting.model),
-        "chip": setting.facts.name,
+        "chip": name(found.cluster.chip),
         "chips": found.accelerators_per_replica,
         "replicas": found.replicas,
         "plan": str(found.deployment),
-        "enlarged": found.scenario.system[0] > setting.count,
+        "enlarged": found.scenario.system != (setting.count, setting.accelerator),
         "count": found.scenario.system[0],
+        "first": setting.facts.name,
         "cached": "batch" in drawn(setting),
         "experts": spec.active_parameters < spec.parameters,
         "priced": found.cost.usd_per_million == found.cost.usd_per_million,

@@ -139,7 +139,7 @@ def tables(setting: Setting) -> Mapping[str, Callable[[], Table]]:
                         "attention_prefill": "attention, reading",
                         "attention_decode": "attention, writing",
                     }[line.of],
-                    "measured": line.rows,
+                    "measured": Number(line.rows, "", "measured", EVIDENCE),
                     "half are within": Number(line.median, "%", "measured", EVIDENCE, digits=2),
                     "nine in ten are within": Number(line.ninetieth, "%", "measured", EVIDENCE, digits=2),
                 }
@@ -257,7 +257,7 @@ def _idle() -> list[dict[str, Cell]]:
         rows.append(
             {
                 "rows": of,
-                "products": len(shares),
+                "products": Number(len(shares), "", "measured", EVIDENCE),
                 "a tenth reach less than": Number(float(np.quantile(shares, 0.1)), "%", "measured", EVIDENCE, digits=2),
                 "half reach": _share(shares, f"{of} rows"),
                 "a tenth reach more than": Number(float(np.quantile(shares, 0.9)), "%", "measured", EVIDENCE, digits=2),
@@ -278,7 +278,7 @@ def _product_errors() -> dict[str, list[float]]:
     found = defaultdict(list)
     for each in _predictions():
         if each.row.kernel_class == "gemm":
-            found[catalog.accelerator(each.row.accelerator).name].append(each.error)
+            found[catalog.accelerator(each.row.accelerator).name.split(" (")[0]].append(each.error)
     return {name: errors for name, errors in found.items() if len(errors) >= 50}
 
 

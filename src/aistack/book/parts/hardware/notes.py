@@ -82,7 +82,6 @@ def words(setting: Setting) -> dict[str, object]:
         "linked": Setting(accelerator=linked).facts.name,
         "powered": Setting(accelerator=powered).facts.name,
         "powered_form": Setting(accelerator=powered).matrix_format,
-        "block": BLOCK,
     }
 
 

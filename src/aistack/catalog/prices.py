@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args
 
@@ -177,6 +178,19 @@ def by_provider(accelerator: str, pricing: str = "on-demand") -> dict[str, tuple
     for row in series(accelerator, pricing=pricing):
         days.setdefault(row.provider, {}).setdefault(row.date, []).append(row)
     return {who: tuple(_median(rows) for rows in each.values()) for who, each in days.items()}
+
+
+def changes(providers: Mapping[str, Sequence[RentalPrice]]) -> tuple[float, ...]:
+    """Each provider's next price over its last, where they differ by more than a hundredth, which is rounding.
+
+    `providers` are of `by_provider`.
+    """
+    steps = (
+        after.usd_per_accelerator_hour / before.usd_per_accelerator_hour
+        for rows in providers.values()
+        for before, after in pairwise(rows)
+    )
+    return tuple(step for step in steps if abs(step - 1) > 0.01)
 
 
 def purchase_prices(accelerator: str) -> tuple[PurchasePrice, ...]:

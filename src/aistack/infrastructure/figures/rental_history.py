@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from aistack.catalog.prices import RentalPrice
+from aistack.catalog.prices import RentalPrice, changes
 from aistack.drawing import HUES, Figure, labels
 from aistack.drawing.theme import INK, MUTED, PAPER
 
@@ -58,38 +58,30 @@ def draw(offers: Sequence[RentalPrice], providers: Mapping[str, Sequence[RentalP
                 others.append(_place(between, before + (after - before) * step / 20, first, last, most))
     names = [who for who, _ in ends]
     placed = labels.place(points, names, (_WIDE, _TALL), radius=5, size=10, taken=others)
-    marks = [
+    legend = altair.Legend(title=None, orient="top")
+    domain, hue = list(_SHAPES), HUES["infrastructure"]
+    marks = (
         altair.Chart(altair.Data(values=rows))
-        .mark_point(size=44, opacity=1, fill=PAPER, stroke=HUES["infrastructure"], strokeWidth=1.5)
+        .mark_point(size=44, opacity=1, fill=PAPER, strokeWidth=1.5)
         .encode(
             x=x,
             y=y,
-            shape=altair.Shape(
-                "way:N",
-                scale=altair.Scale(domain=list(_SHAPES), range=list(_SHAPES.values())),
-                legend=altair.Legend(
-                    title=None,
-                    orient="top",
-                    symbolStrokeColor=HUES["infrastructure"],
-                    symbolOpacity=1,
-                    symbolFillColor=PAPER,
-                ),
-            ),
+            shape=altair.Shape("way:N", scale=altair.Scale(domain=domain, range=list(_SHAPES.values())), legend=legend),
+            # all of one colour: the legend's shapes take theirs from here
+            stroke=altair.Stroke("way:N", scale=altair.Scale(domain=domain, range=[hue] * len(domain)), legend=legend),
         )
-    ]
+    )
     steps = altair.Chart(altair.Data(values=lines)).mark_line(color=MUTED, strokeWidth=1.2)
     layers = [
         *([steps.encode(x=x, y=y, detail="who:N")] if lines else []),
-        *marks,
+        marks,
         *labels.layers(points, names, placed, [INK] * len(names), size=10),
     ]
     return Figure(
         layer="infrastructure",
-        title=_title(offers, lasting, chip),
+        title=_title(offers, changes(providers), chip),
         subtitle="Each mark is one offer on the day it was seen; lines join a provider's prices on demand",
-        source="Catalog: "
-        + ", ".join(sorted({offer.source for offer in offers}))
-        + "; every offer with its source in the catalog of prices.",
+        source="Catalog of prices, where every offer has its source: providers' own lists and records of them.",
         alt=f"{len(rows)} offers of {chip} from {rows[0]['date']} to {rows[-1]['date']}, "
         f"{min(row['usd'] for row in rows):.2f} to {max(row['usd'] for row in rows):.2f} US dollars an hour. "
         + " ".join(f"{who}: {', '.join(f'{usd:.2f}' for _, usd in each)}." for who, each in lasting.items()),
@@ -106,13 +98,10 @@ def draw(offers: Sequence[RentalPrice], providers: Mapping[str, Sequence[RentalP
     )
 
 
-def _title(offers: Sequence[RentalPrice], lasting: Mapping[str, Sequence[tuple[str, float]]], chip: str) -> str:
+def _title(offers: Sequence[RentalPrice], steps: Sequence[float], chip: str) -> str:
     asked = [offer.usd_per_accelerator_hour for offer in offers if _way(offer) == _DEMAND]
     span = f"An hour of {chip} on demand was offered for {min(asked):.2f} to {max(asked):.2f} USD"
-    steps = [
-        after - before for each in lasting.values() for (_, before), (_, after) in pairwise(each) if after != before
-    ]
-    return f"{span}; of {len(steps)} changes of price {sum(step > 0 for step in steps)} went up" if steps else span
+    return f"{span}; of {len(steps)} changes of price {sum(step > 1 for step in steps)} went up" if steps else span
 
 
 def _way(offer: RentalPrice) -> str:

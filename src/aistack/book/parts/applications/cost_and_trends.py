@@ -26,8 +26,8 @@ HOUR = 3600.0
 YEAR = 365.25 * 86400
 THOUSAND, MILLION = 1e3, 1e6
 
-BUSY = (0.05, 0.1, 0.25, 0.5, 1.0)
-PAID = (1.0, 2.0, 4.0, 8.0)
+BUSY = {"5%": 0.05, "10%": 0.1, "25%": 0.25, "50%": 0.5, "all": 1.0}
+PAID = {"$1": 1.0, "$2": 2.0, "$4": 4.0, "$8": 8.0}
 ASSUMED_PRICE, ASSUMED_BUSY = 2.0, 0.25
 FEW_OFFERS = 5
 """Offers below which an accelerator has no history worth drawing."""
@@ -44,6 +44,7 @@ FLUSH = 1.28 * 3.785411784
 
 PREDICTED = "Predicted by aistack.serving, priced from the catalog"
 COUNTED = "Counted by aistack.frameworks from the model's published configuration"
+OFFERED = "Own machines as aistack predicts them, at the planned load; providers' list prices by date"
 FITTED = "Least squares of logarithms, interval of nine tenths"
 EPOCH = "Epoch AI, Data on AI Models, CC BY 4.0, accessed 2026-01-26"
 GOOGLE = "Elsworth et al. 2025 (arXiv:2508.15734)"
@@ -76,6 +77,8 @@ def words(setting: Setting) -> dict[str, object]:
     found = served(setting)
     offers = found.cost.offers if found else ()
     charted = _charted(setting)
+    steps = prices.changes(prices.by_provider(charted))
+    largest = max(leading(), key=lambda run: run.flop)
     return {
         "model": name(setting.model),
         "chip": setting.facts.name,
@@ -85,18 +88,23 @@ def words(setting: Setting) -> dict[str, object]:
         "pays": found is not None and math.isfinite(found.cost.payback) and found.cost.payback > 0,
         "metered": found is not None and math.isfinite(found.cost.joules_per_request),
         "market": bool(offers),
+        "compared": found is not None and len(_offers_of(found)) > 1,
         "cheapest": offers[0].provider if offers else "",
         "cheapest_date": offers[0].date if offers else "",
         "never": bool(offers) and not math.isfinite(offers[0].break_even_rate),
         "plan": str(found.deployment) if found else "",
         "trained": found is not None and trained(setting) is not None,
+        "largest": largest.model,
+        "largest_guessed": largest.confidence == "speculative",
+        "both_ways": bool(steps) and min(steps) < 1 < max(steps),
         "charted": name(charted),
         "charted_own": charted == setting.accelerator,
     }
 
 
 def _given(setting: Setting) -> dict[str, Number]:
-    growth = compute_trend().growth
+    growth, largest = compute_trend().growth, max(run.flop for run in leading())
+    contract = "SemiAnalysis 2026, a one-year contract for an H100"
     return {
         "prompt": Number(setting.prompt, "token", "assumed", "the scenario"),
         "output": Number(setting.output, "token", "assumed", "the scenario"),
@@ -110,6 +118,13 @@ def _given(setting: Setting) -> dict[str, Number]:
         "google_energy": Number(0.24, "Wh", "stated", GOOGLE, basis="median text prompt, May 2025"),
         "price_fall_low": Number(9, "×", "stated", "Cottier et al. 2025, epoch.ai", basis="a year"),
         "price_fall_high": Number(900, "×", "stated", "Cottier et al. 2025, epoch.ai", basis="a year"),
+        "contract_low": Number(1.70, "USD", "stated", contract, basis="an hour, October 2025"),
+        "contract_high": Number(2.35, "USD", "stated", contract, basis="an hour, March 2026"),
+        "headroom": Number(
+            2e29 / largest, "×", "derived", f"Sevilla et al. 2024, epoch.ai; {EPOCH}",
+            formula="2e29 FLOP / the largest run", digits=2,
+        ),
+        "spread": _spread(setting),
         "cost_growth": Number(
             2.4, "×", "stated", "Cottier et al. 2024 (arXiv:2405.21015)", low=2.0, high=2.9, basis="a year, since 2016"
         ),
@@ -139,7 +154,6 @@ def _growth(trend: Trend, source: str) -> Number:
 
 def _of_trends() -> dict[str, Number]:
     compute, chips = compute_trend(), _chip_trends()
-    most = max(leading(), key=lambda run: run.flop)
     catalog = f"catalog of accelerators; {FITTED}"
     return {
         "growth": _growth(compute, EPOCH),
@@ -147,7 +161,6 @@ def _of_trends() -> dict[str, Number]:
         "doubling": Number(12 * compute.doubling, "months", "derived", EPOCH, formula="log 2 / log growth", digits=2),
         "leaders": Number(compute.count, "models", "derived", EPOCH),
         "guesses": Number(sum(run.confidence == "speculative" for run in leading()), "models", "stated", EPOCH),
-        "largest": Number(most.flop, "FLOP", "stated", EPOCH, basis=f"{most.model}, {most.date:%B %Y}"),
         "peak_growth": _growth(chips["peak"], catalog),
         "efficiency_growth": _growth(chips["efficiency"], catalog),
         "more_chips": Number(
@@ -181,9 +194,10 @@ def _of_deployment(setting: Setting) -> dict[str, Number]:
         "answers": Number(found.rate * HOUR, "answers", "derived", PREDICTED, basis="an hour"),
     }  # fmt: skip
     if math.isfinite(cost.usd_per_million):
+        mark: Mark = "stated" if cost.payback != 0 else "derived"
         said = next((each for each in found.assumptions if "accelerator-hour" in each), PREDICTED)
         values |= {
-            "hour": Number(cost.usd_per_hour / cost.accelerators, "USD", "stated", said, basis="an accelerator-hour"),
+            "hour": Number(cost.usd_per_hour / cost.accelerators, "USD", mark, said, basis="an accelerator-hour"),
             "thousand": Number(
                 THOUSAND * cost.usd_per_request, "USD", "derived", PREDICTED, basis="a thousand answers",
                 formula="accelerators × price of an hour / answers an hour",
@@ -272,38 +286,44 @@ def _charted(setting: Setting) -> str:
     return setting.accelerator if len(known) >= FEW_OFFERS else accelerators.KIND.load(STANDARD).id
 
 
+def _spread(setting: Setting) -> Number:
+    """The dearest over the cheapest offer on demand of the last year known."""
+    charted = _charted(setting)
+    known = prices.series(charted, pricing="on-demand")
+    year_before = f"{int(known[-1].date[:4]) - 1}{known[-1].date[4:]}"
+    asked = [row.usd_per_accelerator_hour for row in known if row.date > year_before]
+    return Number(
+        max(asked) / min(asked), "×", "derived", f"catalog of prices, {name(charted)}", digits=2,
+        basis=f"on demand, the year up to {known[-1].date}",
+    )  # fmt: skip
+
+
 def tables(setting: Setting) -> Mapping[str, Callable[[], Table]]:
     """Offers side by side, what an answer takes from the world, what trends say, and an API's dated prices."""
     found: dict[str, Callable[[], Table]] = {"growth": _growths, "api": _api}
     plan = served(setting)
     if plan is not None and math.isfinite(plan.cost.joules_per_request):
         found["footprint"] = lambda: _footprint(plan)
-    if plan is not None and (plan.cost.offers or math.isfinite(plan.cost.usd_per_request)):
-        found["offers"] = lambda: _offers(plan)
+    if plan is not None and (rows := _offers_of(plan)):
+        found["offers"] = lambda: Table("The same answer has many prices", OFFERED, rows)
     return found
 
 
-def _offers(plan: ServingAnswer) -> Table:
+def _offers_of(plan: ServingAnswer) -> list[Mapping[str, Cell]]:
+    """A row for each way to get the planned answers."""
     cost, tokens = plan.cost, plan.scenario.prompt + plan.scenario.output
     own = {"own machines, rented" if cost.payback != 0 else "own machines, bought": cost.usd_per_request}
     if cost.payback != 0:
         own["own machines, bought"] = cost.owned_usd_per_hour / HOUR / plan.rate
-    rows: list[Mapping[str, Cell]] = [
-        _offer(way, "", usd, tokens, PREDICTED) for way, usd in own.items() if math.isfinite(usd)
-    ]
-    rows += [_offer(each.provider, each.date, each.usd_per_request, tokens, each.source) for each in cost.offers]
-    return Table(
-        "The same answer has many prices",
-        "Own machines as aistack predicts them, at the planned load; providers' list prices of the catalog, by date",
-        rows,
-    )
+    rows = [_offer(way, "", usd, tokens, PREDICTED) for way, usd in own.items() if math.isfinite(usd)]
+    return rows + [_offer(each.provider, each.date, each.usd_per_request, tokens, each.source) for each in cost.offers]
 
 
-def _offer(who: str, date: str, usd: float, tokens: int, source: str) -> dict[str, Cell]:
+def _offer(who: str, date: str, usd: float, tokens: int, source: str) -> Mapping[str, Cell]:
     mark: Mark = "stated" if date else "derived"
     return {
         "from whom": who,
-        "price of": date or "now",
+        "priced": date or "predicted",
         "a thousand answers": Number(THOUSAND * usd, "USD", mark, source),
         "a million tokens": Number(MILLION * usd / tokens, "USD", mark, source, basis="prompt and answer alike"),
     }
@@ -313,28 +333,28 @@ def _footprint(plan: ServingAnswer) -> Table:
     cost = plan.cost
     home, car, flush = "U.S. EIA 2021", "U.S. EPA 2011", "U.S. EPA, WaterSense"
     return Table(
-        "What an answer takes from the world is small; what all of them take is not",
-        f"{PREDICTED}, world-average grid; {GOOGLE}; comparisons: {home}, {car}, {flush}",
+        "One answer, beside things that everybody knows",
+        f"{PREDICTED}, world-average grid, making the machines included; {GOOGLE}; comparisons: {home}, {car}, {flush}",
         [
             {
-                "what": "electricity, at the meter",
+                "what": "electricity",
                 "an answer here": Number(cost.joules_per_request / HOUR, "Wh", "derived", PREDICTED),
                 "Google's median prompt": Number(0.24, "Wh", "stated", GOOGLE),
-                "as much as": "an average American home uses in",
+                "compare": "an American home uses it in",
                 "": Number(cost.joules_per_request / HOME, "s", "derived", home, formula="energy / 10,715 kWh a year"),
             },
             {
-                "what": "carbon, making the machines included",
+                "what": "carbon",
                 "an answer here": Number(THOUSAND * cost.kilograms_per_request, "g", "derived", PREDICTED),
                 "Google's median prompt": Number(0.03, "g", "stated", GOOGLE, basis="market-based"),
-                "as much as": "a litre of petrol, shared by",
+                "compare": "a litre of petrol is worth",
                 "": Number(PETROL / cost.kilograms_per_request, "answers", "derived", car, formula="8,887 g a gallon"),
             },
             {
-                "what": "water, on site",
+                "what": "water on site",
                 "an answer here": Number(cost.litres_per_request, "L", "derived", PREDICTED),
                 "Google's median prompt": Number(0.26e-3, "L", "stated", GOOGLE),
-                "as much as": "a flush of a toilet, shared by",
+                "compare": "a flush of a toilet is worth",
                 "": Number(FLUSH / cost.litres_per_request, "answers", "derived", flush, formula="1.28 gallons"),
             },
         ],
@@ -373,7 +393,7 @@ def _api() -> Table:
     first, last = rows[0], rows[-1]
     times = last.usd_per_million_output / first.usd_per_million_output
     return Table(
-        f"The list price of one provider's standard model rose {times:.0f} times within a year",
+        f"Within a year the list price of one provider's chat model became {times:.0f} times what it was",
         "Catalog of token prices; US dollars for a million tokens",
         [
             {
@@ -396,17 +416,18 @@ def demos(setting: Setting) -> Mapping[str, Demo]:
     tokens = setting.prompt + setting.output
     capacity = found.most * tokens / each
 
-    def run(busy: float, price: float) -> Shown:
-        usd = per_million(capacity, price, busy)
+    def run(busy: str, price: str) -> Shown:
+        share = BUSY[busy]
+        usd = per_million(capacity, PAID[price], share)
         return Shown(
             {
                 "a million tokens": Number(
                     usd, "USD", "derived", PREDICTED, formula="price / (3,600 s × tokens a second × busy share)"
                 ),
                 "a thousand answers": Number(usd * tokens / THOUSAND, "USD", "derived", PREDICTED),
-                "dearer than never idle": Number(1 / busy, "×", "derived", PREDICTED, digits=2),
+                "dearer than never idle": Number(1 / share, "×", "derived", PREDICTED, digits=2),
                 "an accelerator makes": Number(
-                    capacity * busy, "token/s", "derived", PREDICTED, basis="prompt and answer, on average"
+                    capacity * share, "token/s", "derived", PREDICTED, basis="prompt and answer, on average"
                 ),
             }
         )
@@ -415,8 +436,8 @@ def demos(setting: Setting) -> Mapping[str, Demo]:
         "busy": Demo(
             "Idle hours cost as much as busy ones",
             (
-                Control("busy", "Share of what it could carry", BUSY, ASSUMED_BUSY),
-                Control("price", "US dollars for an accelerator-hour", PAID, ASSUMED_PRICE),
+                Control("busy", "Busy, of what it could carry", tuple(BUSY), "25%"),
+                Control("price", "An accelerator-hour", tuple(PAID), "$2"),
             ),
             run,
         )

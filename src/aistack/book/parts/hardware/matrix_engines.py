@@ -22,6 +22,8 @@ WEIGHTS = ((2, 0, 1), (1, 3, 2), (4, 1, 5))
 INSTRUCTION = (16, 8, 16)
 """Rows, columns and depth of a warp's matrix instruction since Ampere."""
 WITH_INSTRUCTION = ("ampere", "ada", "hopper", "blackwell", "blackwell-rtx", "geforce")
+EXAMPLE = "h100-sxm5"
+"""The chip that stands in where the setting's has no such instruction, or no waves."""
 SIDE = 128
 """Rows and columns of the usual systolic array, in TPUs up to the fifth generation and in Trainium."""
 SIDES = (32, 128, 256)
@@ -55,7 +57,8 @@ COUNTED = "Tiles and waves counted by aistack.hardware.gemm"
 
 def numbers(setting: Setting) -> dict[str, Number]:
     """Of one instruction, of a systolic array on the setting's matrices, and of tiles on its chip."""
-    spec, units = setting.spec, setting.chip.units
+    spec, waving = setting.spec, _with_waves(setting)
+    units = waving.units
     m, n, k = INSTRUCTION
     width, out = spec.hidden, 4 * spec.hidden
     one, prompt = (systolic.estimate(rows, out, width, SIDE, SIDE) for rows in (1, setting.prompt))
@@ -81,7 +84,7 @@ def numbers(setting: Setting) -> dict[str, Number]:
         "tile_busy": Number(float(tile.utilisation), "%", "derived", ARRAY, "128 / cycles", digits=2),
         "lone_cycles": Number(1 + 3 * SIDE - 2, "cycles", "derived", ARRAY, "1 + 2 × 128 + 128 - 2"),
         "lone_busy": Number(1 / (1 + 3 * SIDE - 2), "%", "derived", ARRAY, "1 / cycles", digits=2),
-        "units": Number(units, "compute units", "stated", f"catalog: {setting.facts.name}"),
+        "units": Number(units, "compute units", "stated", f"catalog: {waving.name}"),
         "edge": Number(EDGE, "", "assumed", "an example"),
         "tiles": Number(tiles, "tiles", "derived", COUNTED, "(4,096 / 128) × (4,096 / 256)"),
         "waves": Number(-(-tiles // units), "waves", "derived", COUNTED, "tiles / units, rounded up"),
@@ -110,7 +113,8 @@ def words(setting: Setting) -> dict[str, object]:
     return {
         "chip": setting.facts.name,
         "model": catalog.model(setting.model).name,
-        "waves_matter": FEW_UNITS <= setting.chip.units <= MANY_UNITS,
+        "waves_matter": _with_waves(setting) == setting.chip,
+        "wave_chip": catalog.accelerator(_with_waves(setting).name).name,
         "tile_chip": catalog.accelerator(_with_instruction(setting).name).name,
         "own_instruction": _with_instruction(setting) == setting.chip,
         "rows_tile": BLOCK_TILE[0],
@@ -121,18 +125,24 @@ def words(setting: Setting) -> dict[str, object]:
 def _with_instruction(setting: Setting) -> Chip:
     """The setting's chip where it has the instruction and a known clock; else one that has."""
     known = setting.chip.family in WITH_INSTRUCTION and setting.facts.boost_clock and "bf16" in setting.chip.peak
-    return setting.chip if known else chip("h100-sxm5")
+    return setting.chip if known else chip(EXAMPLE)
+
+
+def _with_waves(setting: Setting) -> Chip:
+    """The setting's chip where waves of tiles matter on it; else one on which they do."""
+    return setting.chip if FEW_UNITS <= setting.chip.units <= MANY_UNITS else chip(EXAMPLE)
 
 
 def figures(setting: Setting) -> Mapping[str, Callable[[], Figure]]:
     """A product in tiles, an array in motion, how busy arrays are, and what sizes cost on the chip."""
     tiled = _with_instruction(setting)
     clock = catalog.accelerator(tiled.name).boost_clock
+    waving = _with_waves(setting)
     return {
         "tile": lambda: tensor_core_tile.draw(tiled, clock=clock.si if clock else None),
         "motion": lambda: systolic_motion.draw(np.array(ACTIVATIONS, dtype=float), np.array(WEIGHTS, dtype=float)),
         "busy": lambda: systolic_utilisation.draw(SIDES, highlight=SIDE),
-        "waves": lambda: waves.draw(setting.chip, setting.matrix_format),
+        "waves": lambda: waves.draw(waving, "bf16" if "bf16" in waving.peak else setting.matrix_format),
     }
 
 

@@ -21,8 +21,8 @@ from aistack.hardware.figures import format_layouts, format_rounding, format_val
 DRAWN = ("fp32", "tf32", "fp16", "bf16", "fp8_e4m3fn", "fp8_e5m2", "mxfp6_e2m3", "int8", "mxfp4_e2m1", "nvfp4")
 ON_A_LINE = ("int8", "fp8_e4m3fn", "fp8_e5m2", "fp6_e2m3", "fp4_e2m1", "int4")
 ROUNDED = ("fp32", "fp16", "bf16", "fp8_e4m3fn", "fp8_e5m2", "fp6_e2m3", "fp4_e2m1")
-SERVED = (("FP32", "fp32", "fp32"), ("BF16", "bf16", "bf16"), ("FP8", "fp8_e4m3fn", "fp8"), ("INT8", "int8", "int8"))
-"""Name, the catalog's format, and what the chip's peaks are known by; NVFP4 follows."""
+EIGHT = (("FP8", "fp8_e4m3fn", "fp8"), ("INT8", "int8", "int8"))
+"""Name, the catalog's format, and what a chip's peaks are known by."""
 NUMBERS = (0.1, 3.14159, 300, 70000, 0.00001)
 NEAR = 0.01
 BLOCKS = (65536, 256, 32, 16)
@@ -108,13 +108,13 @@ def _record(group: str, block: int) -> float:
 def words(setting: Setting) -> dict[str, object]:
     """Names, and in which of the formats the chip multiplies."""
     peaks = setting.chip.peak
-    known = [name for name, _, peak in SERVED if peak in peaks] + ["NVFP4"] * ("nvfp4" in peaks)
+    known = [name for name, _, peak in _served(setting) if peak in peaks]
     return {
         "chip": setting.facts.name,
         "model": catalog.model(setting.model).name,
         "four": "nvfp4" in peaks,
         "eight": "fp8" in peaks or "int8" in peaks,
-        "engines": f"{', '.join(known[:-1])} and {known[-1]}" if len(known) > 1 else known[0] if known else "FP16",
+        "engines": " and ".join(filter(None, (", ".join(known[:-1]), known[-1]))),
         "fits_wide": 2.0 * setting.spec.parameters <= setting.chip.memory,
         "fits_small": catalog.number_format("nvfp4").bytes_per_element * setting.spec.parameters <= setting.chip.memory,
     }
@@ -131,15 +131,20 @@ def figures(_: Setting) -> Mapping[str, Callable[[], Figure]]:
 
 def tables(setting: Setting) -> Mapping[str, Callable[[], Table]]:
     """The setting's model on its chip, format by format."""
-    rows = (*SERVED, ("NVFP4", "nvfp4", "nvfp4"))
     return {
         "bought": lambda: Table(
             "Memory and reading fall with the bits; arithmetic gains only where the chip has the engine",
             f"Parameters of {catalog.model(setting.model).name} and bits of a weight, block scales included; peaks and "
             f"bandwidth of {setting.facts.name} from the catalog, dense.",
-            [_bought(setting, *row) for row in rows],
+            [_bought(setting, *row) for row in _served(setting)],
         )
     }
+
+
+def _served(setting: Setting) -> tuple[tuple[str, str, str], ...]:
+    """The formats side by side, widest first; of the 16-bit ones that which the chip multiplies in."""
+    half = "bf16" if "bf16" in setting.chip.peak or "fp16" not in setting.chip.peak else "fp16"
+    return ("FP32", "fp32", "fp32"), (half.upper(), half, half), *EIGHT, ("NVFP4", "nvfp4", "nvfp4")
 
 
 def _bought(setting: Setting, shown: str, form: str, peak: str) -> dict[str, Cell]:

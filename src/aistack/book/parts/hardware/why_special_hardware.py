@@ -78,6 +78,7 @@ def numbers(setting: Setting) -> dict[str, Number]:
             "seconds of operations below the ridge / seconds of all",
             digits=2,
         ),
+        "room": Number(setting.chip.memory, "B", "stated", f"catalog: {setting.facts.name}"),
         "prompt": Number(setting.prompt, "token", "assumed", "the scenario"),
         "sustained": Number(
             setting.chip.kernels.matmul[setting.matrix_format],
@@ -191,28 +192,30 @@ def tables(setting: Setting) -> Mapping[str, Callable[[], Table]]:
 
 
 def _sides(setting: Setting) -> list[dict[str, Cell]]:
-    """Reading a prompt beside writing the token after it."""
-    reading = operations(setting, setting.prompt, 0)
-    writing = {each.name: each for each in operations(setting, 1, setting.prompt)}
-    whole, step = sum(each.seconds for each in reading), sum(each.seconds for each in writing.values())
+    """Reading a prompt beside writing the token after it; each has operations that the other lacks in a few models."""
+    reading, writing = (
+        {each.name: each for each in operations(setting, *passed)}
+        for passed in ((setting.prompt, 0), (1, setting.prompt))
+    )
+    whole, step = (sum(each.seconds for each in found.values()) for found in (reading, writing))
     return [
         {
-            "operation": each.name,
-            "reading the prompt": _on_each_byte(each),
-            "of its time": _of(each, whole),
-            "writing a token": _on_each_byte(writing.get(each.name)),
-            "of that time": _of(writing.get(each.name), step),
+            "operation": name,
+            "reading the prompt": _on_each_byte(reading.get(name)),
+            "of its time": _of(reading.get(name), whole),
+            "writing a token": _on_each_byte(writing.get(name)),
+            "of that time": _of(writing.get(name), step),
         }
-        for each in reading
+        for name in dict.fromkeys((*reading, *writing))
     ]
 
 
 def _on_each_byte(each: Operation | None) -> Cell:
-    return Number(each.intensity, "FLOP/B", "derived", COUNT, "FLOP / bytes") if each else None
+    return Number(each.intensity, "FLOP/B", "derived", COUNT, "FLOP / bytes") if each else "none"
 
 
 def _of(each: Operation | None, whole: float) -> Cell:
-    return Number(each.seconds / whole, "%", "derived", ROOF, "seconds / seconds of all", digits=2) if each else None
+    return Number(each.seconds / whole, "%", "derived", ROOF, "seconds / seconds of all", digits=2) if each else "none"
 
 
 def _row(accelerator: str) -> dict[str, Number | str]:

@@ -14,6 +14,7 @@ from aistack import catalog
 from aistack.book.number import Number, fact
 from aistack.book.setting import Setting
 from aistack.book.table import Cell, Table
+from aistack.catalog.fitted import constants
 from aistack.catalog.prices import RentalPrice
 from aistack.drawing import Figure
 from aistack.evidence import kernels
@@ -27,6 +28,7 @@ NARROWEST = ("nvfp4", "fp8", "int8", "bf16", "fp16")
 
 ROWS = (1, 8, 32, 128, 512, 2048)
 PRICED = "h100-sxm5"
+TWO_DIES = "mi250x"
 FLOP_FORMATS = ("bf16", "fp16")
 DEVICES_PER_FAULT = 1000
 """Devices of which one computes wrongly without saying so (engineering.fb.com, 22 July 2025)."""
@@ -38,6 +40,7 @@ takes two minutes, run on 2026-11-22; a slow test holds them."""
 ROOF = "aistack.hardware.roofline"
 TREND = "accelerators of the catalog, aistack.hardware.trend"
 EVIDENCE = "aistack evidence kernels"
+FITTED = "aistack.evidence.fit_kernels, from measured kernels"
 META = "Meta, How Meta keeps its AI hardware reliable, 2025"
 LLAMA = "The Llama 3 herd of models, arXiv 2407.21783, table 5"
 
@@ -70,6 +73,17 @@ def numbers(setting: Setting) -> dict[str, Number]:
             "highest / lowest on-demand price",
             digits=2,
         ),
+        "package": fact(TWO_DIES, "peaks.bf16", 3),
+        "die": Number(fact(TWO_DIES, "peaks.bf16").value / 2, "FLOP/s", "derived", "catalog", "package / 2 dies"),
+        "sustained": Number(
+            setting.chip.kernels.matmul[setting.matrix_format],
+            "%",
+            "derived",
+            FITTED,
+            basis="of the dense peak",
+            digits=2,
+        ),
+        "streamed": Number(setting.chip.kernels.bandwidth, "%", "derived", FITTED, basis="of the bandwidth", digits=2),
         "faulty": Number(
             setting.count / DEVICES_PER_FAULT, "faulty chips", "derived", META, "accelerators / 1,000", digits=2
         ),
@@ -109,6 +123,8 @@ def words(setting: Setting) -> dict[str, object]:
         "narrow": _narrowest(setting.accelerator),
         "narrower": _narrowest(setting.accelerator) != setting.matrix_format,
         "powered": setting.facts.tdp is not None,
+        "fitted": _fitted("matmul", setting.chip.family),
+        "streams": _fitted("bandwidth", setting.chip.family),
         "cheap_at": prices[0].provider,
         "dear_at": prices[-1].provider,
         "priced": catalog.accelerator(PRICED).name,
@@ -164,6 +180,11 @@ def fact_of(row: RentalPrice) -> Number:
     """A rental price as a number of the page."""
     said = f"{row.provider}, {row.date}: {catalog.source(row.source).about}"
     return Number(row.usd_per_accelerator_hour, "USD/h", "stated", said, basis="on demand, one accelerator")
+
+
+def _fitted(constant: str, family: str) -> bool:
+    """Whether it was fitted to measurements of this family, or of its line (cdna for cdna3)."""
+    return any(family.startswith(key) for key in constants("kernels")[constant].values)
 
 
 def _narrowest(accelerator: str) -> str:

@@ -103,7 +103,7 @@ def numbers(setting: Setting) -> dict[str, Number]:
         "tiled_time": Number(tiled / bandwidth, "s", "derived", BLOCKING, "bytes / memory bandwidth"),
         "tiles": Number(tiles, "tiles", "derived", GEMM, "rows / 128 × columns / 256"),
         "units": Number(chip.units, "", "stated", f"catalog: {setting.facts.name}"),
-        "waves": Number(waves, "", "derived", GEMM, "tiles / compute units, up"),
+        "deep": Number(9 * kernels.fill, "", "derived", "fitted to measured kernels", "9 × filling", digits=2),
         "filled": Number(tiles / (waves * chip.units), "%", "derived", GEMM, "tiles / (waves × compute units)"),
         "fill": Number(kernels.fill, "", "derived", "fitted to measured kernels", basis="elements of depth", digits=2),
         "launch": Number(kernels.launch, "s", "derived", "fitted to measured kernels", digits=2),

@@ -6,13 +6,16 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from aistack import catalog
 from aistack.book.demo import Control, Demo, Shown
 from aistack.book.number import Number, fact
 from aistack.book.setting import Setting
-from aistack.book.table import Table
+from aistack.book.table import Cell, Table
 from aistack.catalog.records import Technology
 from aistack.drawing import Figure
+from aistack.drawing.axes import binary_size
 from aistack.hardware import blocking, energy, memory_levels
 from aistack.hardware.chip import ELEMENT_BYTES
 from aistack.hardware.figures import hbm_stack, reuse
@@ -21,6 +24,8 @@ from aistack.hardware.figures import memory_levels as levels_figure
 SIZE = 8192
 """Rows and columns of the product that this chapter follows."""
 TILES, SIZES = (1, 8, 32, 128, 512, 1024), (1024, 8192, 32768)
+FAST = tuple(2.0**power for power in (14, 16, 18, 20, 22, 24))
+"""Bytes of the fast memories that are compared."""
 USUAL_FAST = 128 * 1024.0
 """Bytes of fast memory where the catalog knows of none beside the main memory."""
 LATENCY = 500e-9
@@ -42,6 +47,14 @@ def _fast(accelerator: str) -> tuple[float, str, bool]:
             if each:
                 return each.si, words, True
     return USUAL_FAST, "a fast memory", False
+
+
+def _worst(form: str) -> float:
+    """By how much the largest square tile exceeds the lower bound at most, over `FAST`."""
+    held = np.array(FAST) / ELEMENT_BYTES[form]
+    tile = np.minimum(blocking.largest_tile(held), SIZE)
+    moved = blocking.estimate(SIZE, SIZE, SIZE, tile, tile)
+    return float(np.max(moved / blocking.least(SIZE, SIZE, SIZE, held) - 1))
 
 
 def numbers(setting: Setting) -> dict[str, Number]:
@@ -75,7 +88,10 @@ def numbers(setting: Setting) -> dict[str, Number]:
         "alone_time": Number(alone / bandwidth, "s", "derived", BLOCKING, "bytes / memory bandwidth"),
         "computing": Number(flop / peak, "s", "derived", BLOCKING, "FLOP / peak"),
         "fast": Number(
-            fast, "B", "stated" if known else "assumed", f"catalog: {setting.facts.name}" if known else "a usual size"
+            fast / 1024,
+            "KiB",
+            "stated" if known else "assumed",
+            f"catalog: {setting.facts.name}" if known else "a usual size",
         ),
         "tile": Number(tile, "", "derived", BLOCKING, "side of the largest tile that fits"),
         "moved": Number(moved, "B", "derived", BLOCKING, "operands once for each tile, result once"),
@@ -133,13 +149,13 @@ def tables(setting: Setting) -> Mapping[str, Callable[[], Table]]:
     element, flop = ELEMENT_BYTES[setting.matrix_format], 2.0 * SIZE**3
     equal = costs["HBM"] / operation
 
-    def bounded(memory: float) -> dict[str, Number]:
+    def bounded(memory: float) -> dict[str, Cell]:
         held = memory / element
         tile = min(float(blocking.largest_tile(held)), SIZE)
         moved = element * float(blocking.estimate(SIZE, SIZE, SIZE, tile, tile))
         bound = element * float(blocking.least(SIZE, SIZE, SIZE, held))
         return {
-            "fast memory": Number(memory, "B", "assumed", "chosen"),
+            "fast memory": binary_size(memory),
             "side of a tile": Number(tile, "", "derived", BLOCKING, "largest T with T² + 2 T elements"),
             "bytes moved": Number(moved, "B", "derived", BLOCKING),
             "least possible": Number(bound, "B", "derived", BLOCKING, "arXiv:1702.02017"),
@@ -160,9 +176,9 @@ def tables(setting: Setting) -> Mapping[str, Callable[[], Table]]:
             ],
         ),
         "bounds": lambda: Table(
-            "Square tiles come close to the least that any order can move",
+            f"Square tiles move at most {_worst(setting.matrix_format):.0%} more than the least possible",
             f"aistack.hardware.blocking; a product of {SIZE:,} × {SIZE:,} matrices in {setting.matrix_format}",
-            [bounded(2.0**power) for power in (14, 16, 18, 20, 22, 24)],
+            [bounded(memory) for memory in FAST],
         ),
     }
 

@@ -183,7 +183,7 @@ def _engine(name: str) -> dict[str, Cell]:
 
 
 def demos(_: Setting) -> Mapping[str, Demo]:
-    """Cycles of a product on a square array, and where they go."""
+    """A small array clock by clock; cycles of a large product on a square array, and where they go."""
 
     def run(rows: int, side: int, registers: str) -> Shown:
         found = systolic.estimate(rows, EDGE, EDGE, side, side, double_buffered=registers == "two")
@@ -211,6 +211,11 @@ def demos(_: Setting) -> Mapping[str, Demo]:
         )
 
     return {
+        "march": Demo(
+            "A small array, clock by clock",
+            (Control("rows", "Rows at once", (1, 2, 4, 6), 1), Control("side", "Side of the array", (2, 3, 4), 2)),
+            _march,
+        ),
         "array": Demo(
             "A 4,096 by 4,096 weight matrix on a square array",
             (
@@ -219,5 +224,20 @@ def demos(_: Setting) -> Mapping[str, Demo]:
                 Control("registers", "Weights a cell can hold", ("one", "two"), "two"),
             ),
             run,
-        )
+        ),
     }
+
+
+def _march(rows: int, side: int) -> Shown:
+    random = np.random.default_rng(0)
+    numbers, weights = (random.integers(0, 6, shape).astype(float) for shape in ((rows, side), (side, side)))
+    run = systolic.simulate(numbers, weights, side, side)
+    closed = systolic.estimate(rows, side, side, side, side)
+    return Shown(
+        {
+            "clocks, counted": Number(run.cycles, "", "derived", ARRAY, basis="of the simulation"),
+            "clocks, by the formula": Number(float(closed.total), "", "derived", ARRAY, "rows + 3 × side - 2"),
+            "cells busy": Number(run.utilisation, "%", "derived", ARRAY, "multiply-adds / (clocks × cells)"),
+        },
+        systolic_motion.draw(numbers, weights),
+    )

@@ -35,7 +35,7 @@ def document() -> dict[str, Any]:
     served = answered("The answer, also for a plan that misses a goal: see `meets`.", "ServingAnswer", "PoolsAnswer")
     best = searched("The best plans in full, and the frontier of speed against memory.")
     frontier = searched("The best deployments in full, and the frontiers of throughput and cost against interactivity.")
-    return {
+    described: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
             "title": "AI Stack DeepDive",
@@ -62,6 +62,20 @@ def document() -> dict[str, Any]:
                     "responses": {"200": _json("Numbers by name.", {"type": "object"})},
                 }
             },
+            "/api/search": {
+                "get": {
+                    "operationId": "search",
+                    "summary": "Passages of the book, the catalog and the last dive that suit words best",
+                    "parameters": [
+                        {"name": "q", "in": "query", "required": True, "schema": {"type": "string", "minLength": 1}},
+                        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 50}},
+                    ],
+                    "responses": {
+                        "200": _json("The best first; `at` is the address of the page.", _found()),
+                        "422": _json("There is nothing to look for.", _error()),
+                    },
+                }
+            },
             "/api/catalog/{kind}": {
                 "get": {
                     "operationId": "listNames",
@@ -85,6 +99,10 @@ def document() -> dict[str, Any]:
             }
         },
     }
+    for methods in described["paths"].values():
+        for each in methods.values():
+            each["responses"]["default"] = _json("Refused; the message says why.", _error())
+    return described
 
 
 def _route(
@@ -168,6 +186,17 @@ def _answer(kind: type, follows: Iterable[str], meaning: Mapping[str, str]) -> d
 
 def _json(about: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": about, "content": {"application/json": {"schema": schema}}}
+
+
+def _found() -> dict[str, Any]:
+    """The schema of what a search finds."""
+    words = {name: {"type": "string"} for name in ("at", "kind", "title", "heading", "layer", "excerpt")}
+    hit = {"type": "object", "required": list(words), "properties": words}
+    return {
+        "type": "object",
+        "required": ["results"],
+        "properties": {"results": {"type": "array", "items": hit}},
+    }
 
 
 def _error() -> dict[str, Any]:

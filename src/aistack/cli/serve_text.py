@@ -164,13 +164,16 @@ def _operation(answer: ServingAnswer, out: Console) -> None:
 def costs(answer: ServingAnswer | PoolsAnswer, out: Console) -> None:
     """What it costs."""
     cost = answer.cost
+    kept = f"{cost.accelerators:,.1f}".removesuffix(".0") + (
+        " accelerator" if cost.accelerators == 1 else " accelerators"
+    )
     lines = [
         ("tokens", f"{amount(cost.usd_per_million_input, 'USD')} a million in, "
                    f"{amount(cost.usd_per_million_output, 'USD')} a million out, "
                    f"{amount(cost.usd_per_million, 'USD')} of either"),
         ("a request", f"{_small(cost.usd_per_request)}, {amount(cost.joules_per_request, 'J')} at the meter, "
                       f"{amount(cost.kilograms_per_request, 'kg')} CO2e, {amount(cost.litres_per_request, 'L')} water"),
-        ("an hour", f"{amount(cost.usd_per_hour, 'USD')} for {cost.accelerators:,.1f} accelerators; "
+        ("an hour", f"{amount(cost.usd_per_hour, 'USD')} for {kept}; "
                     f"owned {amount(cost.owned_usd_per_hour, 'USD')}{_payback(cost.payback)}"),
     ]  # fmt: skip
     out.print()

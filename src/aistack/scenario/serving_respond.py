@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aistack import units
 from aistack.catalog.fitted import constants, fitted
 from aistack.errors import BadInput
 from aistack.infrastructure import checkpointing, reliability
@@ -274,7 +275,7 @@ def kept_up(scenario: ServingScenario, server: Server, replicas: int, rate: floa
     )
     # replicas that a concurrency or a fixed number keeps do not follow the rate
     mean = scaled.mean if scenario.peak_to_mean > 1 else float(replicas)
-    back = f"a replica that fails is back after {repair:.0f} s, on a host from a pool"
+    back = f"a replica that fails is back after {units.text(repair, 's')}, on a host from a pool"
     return Up(day, standing, mean, float(curve.mean()), (*storage.assumptions, back))
 
 

@@ -44,7 +44,7 @@ FLUSH = 1.28 * 3.785411784
 
 PREDICTED = "Predicted by aistack.serving, priced from the catalog"
 COUNTED = "Counted by aistack.frameworks from the model's published configuration"
-OFFERED = "Own machines as aistack predicts them, at the planned load; providers' list prices by date"
+OFFERED = "Own machines, where their price is known, at the load that aistack plans for; providers' list prices by date"
 FITTED = "Least squares of logarithms, interval of nine tenths"
 EPOCH = "Epoch AI, Data on AI Models, CC BY 4.0, accessed 2026-01-26"
 GOOGLE = "Elsworth et al. 2025 (arXiv:2508.15734)"
@@ -89,6 +89,9 @@ def words(setting: Setting) -> dict[str, object]:
         "metered": found is not None and math.isfinite(found.cost.joules_per_request),
         "market": bool(offers),
         "compared": found is not None and len(_offers_of(found)) > 1,
+        "bought_wins": found is not None
+        and bool(offers)
+        and found.cost.owned_usd_per_hour / HOUR / found.rate < offers[0].usd_per_request,
         "cheapest": offers[0].provider if offers else "",
         "cheapest_date": offers[0].date if offers else "",
         "never": bool(offers) and not math.isfinite(offers[0].break_even_rate),
@@ -190,7 +193,8 @@ def _of_deployment(setting: Setting) -> dict[str, Number]:
             per_million(capacity, ASSUMED_PRICE, ASSUMED_BUSY), "USD", "derived", PREDICTED,
             formula="price / (3,600 s × tokens a second × busy share)", basis="a million tokens",
         ),
-        "machines": Number(cost.accelerators, "accelerators", "derived", PREDICTED, basis="spares included"),
+        "machines": Number(cost.accelerators, _accelerators(cost.accelerators), "derived", PREDICTED,
+                           basis="spares included"),
         "answers": Number(found.rate * HOUR, "answers", "derived", PREDICTED, basis="an hour"),
     }  # fmt: skip
     if math.isfinite(cost.usd_per_million):
@@ -243,6 +247,10 @@ def _of_deployment(setting: Setting) -> dict[str, Number]:
         if math.isfinite(best.break_even_rate):
             values["even"] = Number(best.break_even_rate, "1/s", "derived", PREDICTED, formula="cost a second / price")
     return values
+
+
+def _accelerators(count: float) -> str:
+    return "accelerator" if count == 1 else "accelerators"
 
 
 def _of_training(setting: Setting) -> dict[str, Number]:
@@ -393,7 +401,7 @@ def _api() -> Table:
     first, last = rows[0], rows[-1]
     times = last.usd_per_million_output / first.usd_per_million_output
     return Table(
-        f"Within a year the list price of one provider's chat model became {times:.0f} times what it was",
+        f"Within a year a provider's chat model asked {times:.0f} times as much for an answer's tokens",
         "Catalog of token prices; US dollars for a million tokens",
         [
             {

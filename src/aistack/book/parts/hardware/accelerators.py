@@ -217,30 +217,24 @@ def _scope(entry: catalog.Accelerator) -> str:
 
 def demos(setting: Setting) -> Mapping[str, Demo]:
     """Two accelerators of the reader's choice, on paper and in two products."""
-    names = tuple(dict.fromkeys((setting.accelerator, *CHOICES)))
+    names = {
+        catalog.accelerator(each).name.split(" (")[0]: each for each in dict.fromkeys((setting.accelerator, *CHOICES))
+    }
 
     def run(first: str, second: str) -> Shown:
-        ours, theirs = _side(first), _side(second)
-        large, small = "a large product", "one row through a matrix"
+        ours, theirs = _side(names[first]), _side(names[second])
         return Shown(
             {
-                f"{large}: the first takes": ours[large],
-                f"{large}: the second": theirs[large],
-                f"{small}: the first takes": ours[small],
-                f"{small}: the second": theirs[small],
+                f"{work}, first over second": Number(
+                    ours[work].value / theirs[work].value, "×", "derived", GEMM, "time / time"
+                )
+                for work in ("a large product", "one row through a matrix")
             },
-            rows=[
-                {"quantity": quantity, "first": ours[quantity], "second": theirs[quantity]}
-                for quantity in ours
-                if quantity not in (large, small)
-            ],
+            rows=[{"quantity": each, "first": ours[each], "second": theirs[each]} for each in ours],
         )
 
-    second = next(each for each in names if each != setting.accelerator)
-    controls = (
-        Control("first", "First", names, setting.accelerator),
-        Control("second", "Second", names, second),
-    )
+    labels = tuple(names)
+    controls = (Control("first", "First", labels, labels[0]), Control("second", "Second", labels, labels[1]))
     return {"compare": Demo("Two accelerators, the same work", controls, run)}
 
 

@@ -49,6 +49,12 @@ def _fast(accelerator: str) -> tuple[float, str, bool]:
     return USUAL_FAST, "a fast memory", False
 
 
+def _binary(size: float, source: str) -> Number:
+    """Bytes as makers count memories on the die; assumed where there is no source."""
+    scale, unit = (2**20, "MiB") if size >= 2**20 else (2**10, "KiB")
+    return Number(size / scale, unit, "stated" if source else "assumed", source or "a usual size")
+
+
 def _worst(form: str) -> float:
     """By how much the largest square tile exceeds the lower bound at most, over `FAST`."""
     held = np.array(FAST) / ELEMENT_BYTES[form]
@@ -87,12 +93,7 @@ def numbers(setting: Setting) -> dict[str, Number]:
         "alone": Number(alone, "B", "derived", BLOCKING, "without tiles"),
         "alone_time": Number(alone / bandwidth, "s", "derived", BLOCKING, "bytes / memory bandwidth"),
         "computing": Number(flop / peak, "s", "derived", BLOCKING, "FLOP / peak"),
-        "fast": Number(
-            fast / 1024,
-            "KiB",
-            "stated" if known else "assumed",
-            f"catalog: {setting.facts.name}" if known else "a usual size",
-        ),
+        "fast": _binary(fast, f"catalog: {setting.facts.name}" if known else ""),
         "tile": Number(tile, "", "derived", BLOCKING, "side of the largest tile that fits"),
         "moved": Number(moved, "B", "derived", BLOCKING, "operands once for each tile, result once"),
         "moved_time": Number(moved / bandwidth, "s", "derived", BLOCKING, "bytes / memory bandwidth"),

@@ -18,10 +18,12 @@ from aistack.infrastructure.figures import rental_history
 CHAT = PRESETS["serve-70b"]
 
 
-def test_a_million_tokens_cost_the_hour_over_its_tokens() -> None:
-    # an accelerator at 3.60 USD an hour that makes 1,000 tokens a second costs a tenth of a cent a second
-    assert page.per_million(1000, 3.6, 1.0) == pytest.approx(1.0)
-    assert page.per_million(1000, 3.6, 0.1) == pytest.approx(10.0)
+def test_the_exercise_is_the_formula_that_the_page_prints() -> None:
+    found = {name: number.value for name, number in page.numbers(CHAT).items()}
+    price, rate, busy = found["assumed_price"], found["capacity"], found["assumed_busy"]
+    assert found["exercise_cost"] == pytest.approx(1e6 * price / (3600 * rate * busy))
+    shown = page.demos(CHAT)["busy"].run(busy="25%", price="$2").numbers
+    assert shown["a million tokens"].value == pytest.approx(found["exercise_cost"])
 
 
 def test_prices_agree_with_each_other() -> None:
@@ -29,8 +31,8 @@ def test_prices_agree_with_each_other() -> None:
     hourly = found["machines"] * found["hour"]
     assert found["thousand"] == pytest.approx(1000 * hourly / found["answers"])
     assert found["million"] == pytest.approx(1000 * found["thousand"] / (CHAT.prompt + CHAT.output))
-    # the demo at the rent that is paid and never idle is the plan's own price: it is planned at the most it carries
-    assert page.per_million(found["capacity"], found["hour"], 1.0) == pytest.approx(found["million"], rel=0.01)
+    # the plan is for the most that it carries, so never idle
+    assert 1e6 * found["hour"] / (3600 * found["capacity"]) == pytest.approx(found["million"], rel=0.01)
     assert 0 < found["electricity_share"] < 0.2 and 0 < found["reading"] < 1
 
 

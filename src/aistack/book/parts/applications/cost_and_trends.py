@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 
+from aistack.applications import economics
 from aistack.applications.figures import training_compute as training_compute_figure
 from aistack.book.demo import Control, Demo, Shown
 from aistack.book.number import Mark, Number, name
@@ -181,16 +182,14 @@ def _of_deployment(setting: Setting) -> dict[str, Number]:
     found = served(setting)
     if found is None:
         return {}
-    cost, each = found.cost, found.replicas * found.accelerators_per_replica
-    tokens = setting.prompt + setting.output
-    capacity = found.most * tokens / each
+    cost, capacity = found.cost, _capacity(found)
     values = {
         "rate": Number(found.rate, "1/s", "derived", PREDICTED, basis="requests, all replicas"),
         "capacity": Number(
             capacity, "token/s", "derived", PREDICTED, basis="prompt and answer, each accelerator, at most"
         ),
         "exercise_cost": Number(
-            per_million(capacity, ASSUMED_PRICE, ASSUMED_BUSY), "USD", "derived", PREDICTED,
+            economics.estimate(capacity * ASSUMED_BUSY, ASSUMED_PRICE / HOUR), "USD", "derived", PREDICTED,
             formula="price / (3,600 s × tokens a second × busy share)", basis="a million tokens",
         ),
         "machines": Number(cost.accelerators, _accelerators(cost.accelerators), "derived", PREDICTED,
@@ -249,6 +248,12 @@ def _of_deployment(setting: Setting) -> dict[str, Number]:
     return values
 
 
+def _capacity(found: ServingAnswer) -> float:
+    """Tokens a second, of prompts and answers together, that an accelerator carries at most."""
+    tokens = found.scenario.prompt + found.scenario.output
+    return found.most * tokens / (found.replicas * found.accelerators_per_replica)
+
+
 def _accelerators(count: float) -> str:
     return "accelerator" if count == 1 else "accelerators"
 
@@ -266,11 +271,6 @@ def _of_training(setting: Setting) -> dict[str, Number]:
         "share": Number(cost / year * MILLION, "USD", "derived", source, formula="run / tokens of a year",
                         basis="a million tokens"),
     }  # fmt: skip
-
-
-def per_million(capacity: float, price: float, busy: float) -> float:
-    """US dollars for a million tokens on an accelerator of `price` an hour that carries `capacity` tokens a second."""
-    return MILLION * price / (HOUR * capacity * busy)
 
 
 def figures(setting: Setting) -> Mapping[str, Callable[[], Figure]]:
@@ -420,13 +420,11 @@ def demos(setting: Setting) -> Mapping[str, Demo]:
     found = served(setting)
     if found is None:
         return {}
-    each = found.replicas * found.accelerators_per_replica
-    tokens = setting.prompt + setting.output
-    capacity = found.most * tokens / each
+    capacity, tokens = _capacity(found), setting.prompt + setting.output
 
     def run(busy: str, price: str) -> Shown:
         share = BUSY[busy]
-        usd = per_million(capacity, PAID[price], share)
+        usd = economics.estimate(capacity * share, PAID[price] / HOUR)
         return Shown(
             {
                 "a million tokens": Number(

@@ -18,7 +18,7 @@ from aistack.book.setting import PRESETS, Setting
 from aistack.catalog.registry import KINDS
 from aistack.scenario import ServingScenario, TrainingScenario
 from aistack.units import text
-from aistack.web import bar, dive_pages, plan_forms
+from aistack.web import bar, machine, plan_forms
 from aistack.web.app import create_app
 
 HTML = {"accept": "text/html"}
@@ -104,7 +104,7 @@ def test_a_wrong_scenario_is_a_page_that_says_what_would_be_right(
 )
 def test_a_page_whose_scenario_has_no_answer_still_renders(query: str, client: httpx.Client) -> None:
     for page in pages().values():
-        if page.front.kind == "chapter" and page.layer in ("training", "serving"):
+        if page.id in ("training/transformer-step", "serving/prefill-and-decode"):
             answered = client.get(f"/book/{page.file}?{query}")
             assert answered.status_code == 200 and page.front.title in html.unescape(answered.text)
     assert client.get(f"/?{query}").status_code == 200
@@ -279,7 +279,7 @@ def test_a_dives_report_is_shown_and_nothing_else_of_this_machine(
 
 def test_my_machine_is_offered_only_where_the_catalog_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AISTACK_HOME", str(tmp_path))
-    assert dive_pages.mine() is None
+    assert machine.mine() is None
     run = tmp_path / "runs" / "2026-01-01-000000"
     (run / "hardware").mkdir(parents=True)
     stored = {"format": 1, "created": "2026-01-01T00:00:00+00:00", "options": {"text": []}, "circumstances": {}}
@@ -292,8 +292,9 @@ def test_my_machine_is_offered_only_where_the_catalog_has_it(tmp_path: Path, mon
         outputs = {"identity": {"name": name}}
         result = {"ledger": [], "outputs": outputs, "seconds": 1, "cpu_seconds": 1, "joules": None}
         (run / "hardware" / "result.json").write_text(json.dumps(result))
-        found = dive_pages.mine()
+        found = machine.mine()
         assert (found[1].accelerator if found else None) == known
+        assert ("My machine" in bar.bar(Setting())) is (known is not None)
 
 
 def test_the_evidence_pages_say_what_they_do_until_it_is_there(

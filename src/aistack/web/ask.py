@@ -14,7 +14,7 @@ from aistack.book.setting import Setting
 from aistack.catalog.registry import KINDS
 from aistack.errors import AistackError
 from aistack.units import text
-from aistack.web import dive_pages
+from aistack.web import machine
 from aistack.web.book_pages import readable
 
 LONGEST = 300
@@ -113,7 +113,7 @@ def _catalog() -> Iterator[Passage]:
 
 
 def _dive() -> Iterator[Passage]:
-    run = dive_pages.last()
+    run = machine.last()
     if run is None:
         return
     try:

@@ -13,6 +13,7 @@ from aistack import catalog
 from aistack.book.setting import PRESETS, Job, Setting
 from aistack.errors import AistackError
 from aistack.scenario.serving import ServedPrecision
+from aistack.web import machine
 
 Groups = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 """Names of groups, each with its entries: the value and what it is called."""
@@ -58,10 +59,9 @@ _LABELS = {
 _EMPTY = {"tensor_parallel": "chosen", "pipeline_parallel": "chosen", "rate": "the most"}
 
 
-def bar(setting: Setting, action: str = "", mine: tuple[str, Setting] | None = None) -> str:
-    """The bar as HTML. `action` is the path that it leads to, by default the page that it stands on; `mine` is what to
-    call this machine's scenario, where one is known."""
-    job = setting.job
+def bar(setting: Setting, action: str = "") -> str:
+    """The bar as HTML. `action` is the path that it leads to, by default the page that it stands on."""
+    job, mine = setting.job, machine.mine()
     jobs = "".join(_option(name, words, name == job) for name, words in JOBS.items())
     words = [
         _select("job", jobs),

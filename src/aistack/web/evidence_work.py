@@ -39,6 +39,9 @@ def computed(of: Of) -> dict[str, Any]:
     )  # fmt: skip
     if done.returncode:
         raise AistackError(f"The evidence could not be computed: {done.stderr.strip()[-500:]}")
+    for old in path.parent.glob(f"evidence-{of}-*.json"):
+        if old != path:
+            old.unlink(missing_ok=True)
     return dict(read_json(path))
 
 

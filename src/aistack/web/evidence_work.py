@@ -113,7 +113,7 @@ def _failure(failure: Any, unit: str) -> dict[str, str]:
         "plan": failure.plan,
         "published": text(failure.published, unit),
         "predicted": text(failure.predicted, unit),
-        "ratio": f"{failure.predicted / failure.published:.2f}",
+        "ratio": f"{failure.predicted / failure.published:.2g}",
         "cause": failure.cause,
     }
 

@@ -7,13 +7,12 @@ from typing import Any
 
 from aistack.drawing import HUES, Figure
 from aistack.drawing.axes import log_axis
-from aistack.drawing.labels import place
 from aistack.drawing.theme import INK, MUTED, PAPER
 from aistack.evidence.serving_report import Quantity, Report
 from aistack.units import text
 
 _SIDE = 250
-_NAMED = 3
+_CIRCLED = 5
 _QUANTITIES = {"throughput": ("output throughput", "token/s"), "ttft": ("time to first token", "s"),
                "tpot": ("time per output token", "s")}  # fmt: skip
 
@@ -21,7 +20,7 @@ Point = dict[str, Any]
 
 
 def draw(report: Report) -> Figure:
-    """A dot a trusted row at its published and predicted value, on the line where both are equal, the farthest named.
+    """A dot a trusted row at its published and predicted value, beside the line of equality, the farthest in rings.
 
     Predictions are those with constants that have not seen the row's source.
     """
@@ -38,8 +37,8 @@ def draw(report: Report) -> Figure:
         layer="serving",
         title=f"Median errors of what was never fitted: {said}",
         subtitle=f"{report.trusted:,} trusted rows of {len(report.rows):,} published ones, each predicted without its "
-        "own source. Medians are means over sources. The line is where predicted equals published; the farthest are "
-        "named beside their ratio",
+        "own source. Medians are means over sources. The line is where predicted equals published; the farthest have "
+        "a ring",
         source="Published: the sources as named. Predicted: aistack, with constants fitted on the other sources.",
         alt="Published serving against predictions. "
         + " ".join(
@@ -86,28 +85,20 @@ def _panel(quantity: Quantity, points: list[Point]) -> Any:
     values = [point[key] for point in points for key in ("published", "predicted")]
     low, high = min(values) / 2, 2 * max(values)
     powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
-    ticks = [(10.0**power, text(10.0**power, unit).removesuffix(" tokens/s")) for power in powers]
+    ticks = [
+        (
+            10.0**power,
+            f"{10**power:,} s" if unit == "s" and power > 1 else text(10.0**power, unit).removesuffix(" tokens/s"),
+        )
+        for power in powers
+    ]
     scale = altair.Scale(type="log", domain=[low, high], nice=False)
     shown = f"{name}, {unit.replace('token', 'tokens')}" if unit != "s" else name
     x = altair.X("published:Q", scale=scale, axis=log_axis(f"published {shown}", ticks[::2], grid=True))
     y = altair.Y("predicted:Q", scale=scale, axis=log_axis("predicted", ticks, grid=True))
 
-    def pixels(point: Point) -> tuple[float, float]:
-        reach = math.log(high / low)
-        return (
-            math.log(point["published"] / low) / reach * _SIDE,
-            math.log(high / point["predicted"]) / reach * _SIDE,
-        )
-
     known = {point["id"]: point for point in points}
-    far = list({known[each.id]["name"]: known[each.id] for each in quantity.worst if each.id in known}.values())[
-        :_NAMED
-    ]
-    words = [f"{point['name'].rpartition('/')[2]}, {point['predicted'] / point['published']:.2g}" for point in far]
-    labels = place(
-        [pixels(point) for point in far], words, (_SIDE, _SIDE), radius=3, size=9,
-        taken=[pixels(point) for point in points],
-    )  # fmt: skip
+    far = [known[each.id] for each in quantity.worst if each.id in known][:_CIRCLED]
     ends = [{"published": low, "predicted": low}, {"published": high, "predicted": high}]
     return altair.layer(
         altair.Chart(altair.Data(values=ends)).mark_line(color=MUTED, strokeWidth=1).encode(x=x, y=y),
@@ -117,11 +108,4 @@ def _panel(quantity: Quantity, points: list[Point]) -> Any:
         altair.Chart(altair.Data(values=far))
         .mark_point(stroke=INK, fill=PAPER, strokeWidth=1.5, size=34)
         .encode(x=x, y=y),
-        *(
-            altair.Chart(altair.Data(values=[{**point, "words": each}]))
-            .mark_text(color=INK, fontSize=9, align=label.align, dx=label.dx, dy=label.dy)
-            .encode(x=x, y=y, text="words:N")
-            for point, each, label in zip(far, words, labels, strict=True)
-            if label
-        ),
     ).properties(width=_SIDE, height=_SIDE)

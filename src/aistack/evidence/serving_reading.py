@@ -130,7 +130,7 @@ def _question(row: ServingRow) -> Question:
     scenario = serving_words.scenario(row)
     accelerator, said, variant_stated = serving_words.accelerator(row)
     notes += [said] if said else []
-    engine = serving_words.engine(row, accelerator)
+    engine = serving_words.engine(row)
     notes += [engine.assumption] if engine.assumption else []
     spec, assumed = serving_models.read(row)
     notes += assumed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from aistack import catalog
 from aistack.evidence.serving_rows import ServingRow
 
 NEWEST = (99, 0)
@@ -24,12 +23,3 @@ def of(row: ServingRow) -> tuple[int, int]:
     """vLLM's release; where neither the row nor the source's date says it, the newest."""
     found = re.match(r"v?(\d+)\.(\d+)", row.engine_version)
     return (int(found[1]), int(found[2])) if found else _BY_SOURCE.get(row.source, NEWEST)
-
-
-def ported(row: ServingRow, accelerator: str) -> str:
-    """What is assumed of a row of vLLM's old engine on an accelerator that is not NVIDIA's: its kernels there were
-    others, first ports that ran two to six times below the memory's and the arithmetic's rates."""
-    maker = catalog.accelerator(accelerator).vendor
-    if of(row) >= V1 or maker == "NVIDIA":
-        return ""
-    return f"vLLM's first port to {maker}'s accelerators is taken for its old engine on NVIDIA's"

@@ -9,7 +9,6 @@ from typing import Literal
 
 from aistack import catalog
 from aistack.errors import AistackError, BadInput
-from aistack.evidence import serving_releases
 from aistack.evidence.serving_rows import ServingRow
 
 Scenario = Literal["static", "closed", "offline", "rate"]
@@ -143,15 +142,14 @@ def devices_per_chip(accelerator: str) -> int:
     return _PARTS.get(accelerator, 1)
 
 
-def engine(row: ServingRow, accelerator: str) -> Engine:
+def engine(row: ServingRow) -> Engine:
     """The engine, with the profile that stands for it. Raises `BadInput` for one that none could stand for."""
     words = row.engine.lower()
     if not words:
         return Engine("not stated", "vllm", "the engine, which the row does not state, is taken for vLLM")
     for pattern, name, profile, own in _ENGINES:
         if re.search(pattern, words):
-            said = serving_releases.ported(row, accelerator) if name == "vllm" else ""
-            return Engine(name, profile, said if own else f"{row.engine} is taken for {profile}")
+            return Engine(name, profile, "" if own else f"{row.engine} is taken for {profile}")
     raise BadInput(f"no engine here stands for {row.engine!r}")
 
 

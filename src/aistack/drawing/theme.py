@@ -60,13 +60,17 @@ SERIF = "Charter, 'Bitstream Charter', 'Sitka Text', Cambria, 'Noto Serif', 'Dej
 
 
 def stylesheet() -> str:
-    """The CSS variables of both schemes; a page may force one with `data-scheme` on its root element. Paper is light."""
+    """The CSS variables of both schemes; a page may force one with `data-scheme` on its root element.
+
+    On paper all is light.
+    """
     light = "".join(f"--{role}:{on_paper};" for role, (on_paper, _) in ROLES.items())
     dark = "".join(f"--{role}:{on_ink};" for role, (_, on_ink) in ROLES.items())
     return (
         f":root{{color-scheme:light dark;{light}--sans:{SANS};--serif:{SERIF}}}"
         f"@media screen and (prefers-color-scheme:dark){{:root:not([data-scheme=light]){{{dark}}}}}"
-        f"@media screen{{:root[data-scheme=dark]{{color-scheme:dark;{dark}}}}}:root[data-scheme=light]{{color-scheme:light}}"
+        f"@media screen{{:root[data-scheme=dark]{{color-scheme:dark;{dark}}}}}"
+        ":root[data-scheme=light]{color-scheme:light}"
     )
 
 

@@ -27,8 +27,20 @@ from aistack.scenario.asked import Asked, Count, names_of, rate_or_name, system
 from aistack.serving.deployment import Method
 
 ServedPrecision = Literal[
-    "fp32", "bf16", "fp16", "fp8", "fp8-block", "int8", "int8-weight", "nvfp4", "mxfp4", "int4", "q8_0", "q6_k",
-    "q4_k_m", "mxfp4_moe",
+    "fp32",
+    "bf16",
+    "fp16",
+    "fp8",
+    "fp8-block",
+    "int8",
+    "int8-weight",
+    "nvfp4",
+    "mxfp4",
+    "int4",
+    "q8_0",
+    "q6_k",
+    "q4_k_m",
+    "mxfp4_moe",
 ]
 """The names of `serving.formats.WEIGHTS`."""
 CachePrecision = Literal["fp32", "bf16", "fp16", "fp8", "int8", "int4", "nvfp4"]

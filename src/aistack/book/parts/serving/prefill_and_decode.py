@@ -71,7 +71,7 @@ def numbers(setting: Setting) -> dict[str, Number]:
     floor = weights / bandwidth
     corner = ridge(peak, bandwidth)
     alone = float(np.asarray(server.decode(1, context)).item())
-    many = max(found.batch, 1.0)
+    many = max(round(found.batch), 1)
     together = float(np.asarray(server.decode(many, many * context)).item())
     ttft, tpot = found.ttft, found.tpot
     return {
@@ -89,11 +89,11 @@ def numbers(setting: Setting) -> dict[str, Number]:
         "ridge": Number(corner, "FLOP/B", "derived", "peak and bandwidth from the catalog", formula="peak / bandwidth"),
         "alone": Number(alone, "s", "derived", PREDICTED, basis="a decode step with one sequence"),
         "together": Number(together, "s", "derived", PREDICTED, basis="a decode step at the plan's batch"),
-        "batch": Number(round(many), "sequences", "derived", PREDICTED, basis="decoding at once, one replica"),
+        "batch": Number(many, "sequences", "derived", PREDICTED, basis="decoding at once, one replica"),
         "gain": Number(
             many * alone / together, "×", "derived", PREDICTED, formula="batch × step alone / step together"
         ),
-        "slower": Number(together / alone, "×", "derived", PREDICTED, formula="step together / step alone", digits=2),
+        "slower": Number(together / alone, "×", "derived", PREDICTED, formula="step together / step alone"),
         "cache_token": Number(per_token, "B", "derived", COUNTED, basis="keys and values of all layers, 16 bits"),
         "cache_request": Number(
             per_token * (setting.prompt + setting.output),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from training_jobs import job
+from jobs_to_plan import job
 
 from aistack.errors import BadInput
 from aistack.training import choosing, device_memory, legality, parallel_step

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training_jobs import job, random_plans
+from jobs_to_plan import job, random_plans
 
 from aistack.catalog.models import spec
 from aistack.frameworks import parts

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from training_jobs import divisors, job
+from jobs_to_plan import divisors, job
 
 from aistack.errors import BadInput
 from aistack.training.legality import Shape, key_value_heads, legal, require, rules

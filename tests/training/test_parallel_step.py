@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_jobs import ideal, job, one_switch, random_plans, without_losses
+from jobs_to_plan import ideal, job, one_switch, random_plans, without_losses
 
 from aistack.frameworks import parts
 from aistack.frameworks.parts import Kernel, Sharding

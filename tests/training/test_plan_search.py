@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from training_jobs import divisors, job
+from jobs_to_plan import divisors, job
 
 from aistack.errors import BadInput
 from aistack.training import device_memory, parallel_step, search

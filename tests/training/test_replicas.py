@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_jobs import job, one_switch, without_losses
+from jobs_to_plan import job, one_switch, without_losses
 
 from aistack.training import parallel_step
 from aistack.training.engine import Engine

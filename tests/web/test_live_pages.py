@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from aistack import scenario as stack
 from aistack.book.page import pages
 from aistack.book.setting import PRESETS, Setting
+from aistack.catalog import prices
 from aistack.catalog.registry import KINDS
 from aistack.scenario import ServingScenario, TrainingScenario
 from aistack.units import text
@@ -192,6 +193,15 @@ def test_a_setting_becomes_the_plan_that_the_book_has(preset: str, client: httpx
         assert TrainingScenario.from_mapping(values).plan == setting.training().plan
 
 
+def test_trends_are_drawn_with_the_rental_prices_that_are_known(client: httpx.Client) -> None:
+    shown = client.get("/catalog/trends", params={"accelerator": "h100-sxm5"}).text
+    offers = [offer for offer in prices.series("h100-sxm5") if offer.pricing == "on-demand"]
+    assert offers and all(offer.provider in _plain(shown) for offer in offers)
+    without = client.get("/catalog/trends", params={"accelerator": "groq-lpu-v1"}).text
+    assert not prices.series("groq-lpu-v1")
+    assert without.count("<figure") == shown.count("<figure") - 1 >= 9
+
+
 @pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
 def test_the_catalog_shows_every_entry(kind: str, client: httpx.Client) -> None:
     found = next(each for each in KINDS if each.name == kind)
@@ -321,7 +331,7 @@ INJECTED = ("{{7*7}}", "${7*7}", "<script>alert(1)</script>", '"><img src=x oner
 
 @pytest.mark.parametrize("words", INJECTED)
 def test_nothing_typed_becomes_markup_or_is_run(words: str, client: httpx.Client) -> None:
-    paths = ["/", CHAPTER, "/plan", "/catalog", "/evidence", "/dives"]
+    paths = ["/", CHAPTER, "/plan", "/catalog", "/catalog/trends", "/evidence", "/dives"]
     queries = [(path, {name: words}) for path in paths for name in ("model", "job", "tokens", "preset", "unheard")]
     queries += [("/plan/train", {name: words}) for name in ("model", "on", "place", "zero", "unheard")]
     queries += [("/plan/serve", {name: words}) for name in ("model", "decode", "date")]

@@ -27,6 +27,7 @@ from aistack.web import (
     plan_api,
     plan_pages,
     sheet,
+    trend_pages,
 )
 from aistack.web.desk import Desk
 from aistack.web.guard import Guard
@@ -57,6 +58,7 @@ def create_app(endpoint: str | None = None, model: str | None = None) -> Starlet
         routes=[
             *book_pages.routes(desk),
             *plan_pages.routes(desk),
+            *trend_pages.routes(desk),
             *catalog_pages.routes(desk),
             *evidence_pages.routes(desk),
             *dive_pages.routes(desk),

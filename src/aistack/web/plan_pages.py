@@ -12,7 +12,6 @@ from starlette.routing import Route
 
 from aistack import scenario as stack
 from aistack.book.setting import Setting
-from aistack.drawing import Figure
 from aistack.errors import AistackError, BadInput
 from aistack.scenario import (
     PoolsAnswer,
@@ -30,7 +29,7 @@ from aistack.web import plan_forms, plan_numbers
 from aistack.web.asked import read
 from aistack.web.bar import bar
 from aistack.web.desk import Desk
-from aistack.web.sheet import sheet
+from aistack.web.sheet import numbered, sheet
 
 Job = Literal["train", "serve"]
 Answer = TrainingAnswer | ServingAnswer | PoolsAnswer
@@ -134,16 +133,10 @@ def _told(asked: TrainingScenario | ServingScenario) -> dict[str, Any]:
             (each, plan_numbers.goal(each, each.asked), plan_numbers.goal(each, each.reached))
             for each in getattr(answer, "goals", ())
         ],
-        "figures": _numbered(drawn),
+        "figures": numbered(drawn),
         "assumptions": list(dict.fromkeys(answer.assumptions)),
         "sources": answer.sources,
     }
-
-
-def _numbered(drawn: Mapping[str, Figure]) -> list[str]:
-    from markupsafe import Markup
-
-    return [Markup(figure.html(number, f"fig-{name}")) for number, (name, figure) in enumerate(drawn.items(), 1)]
 
 
 def _setting(job: Job, asked: TrainingScenario | ServingScenario | None) -> Setting:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aistack.book import shell
 from aistack.book.setting import Setting
+from aistack.drawing import Figure
 from aistack.web.bar import bar
 
 if TYPE_CHECKING:
@@ -62,6 +64,13 @@ def sheet(
         body=Markup(body),
     )
     return shell.carry(made, setting.query())
+
+
+def numbered(drawn: Mapping[str, Figure]) -> list[str]:
+    """Figures as a page's elements, by name."""
+    from markupsafe import Markup
+
+    return [Markup(figure.html(number, f"fig-{name}")) for number, (name, figure) in enumerate(drawn.items(), 1)]
 
 
 def failure(status: int, message: str) -> str:

@@ -141,14 +141,16 @@ def test_an_interval_is_wider_on_a_kind_of_accelerator_that_was_hardly_measured(
         assert calibration.interval(metric, chip("dgx-spark-gb10")) == (low, high)
 
 
-def test_first_ports_of_an_engine_are_not_the_engine():
-    said = {}
+def test_first_ports_of_an_engine_count_as_its_old_release():
+    found = {}
     for row in serving_rows.shipped():
         asked = serving_reading.read(row)
         if isinstance(asked, Question) and asked.engine.name == "vllm":
             old = serving_predictor.profile(asked) == "vllm-v0"
-            said[row.source, asked.accelerator, old] = asked.engine.assumption
-    assert "AMD" in said["Argonne LLM-Inference-Bench", "mi300x", True]
-    assert "Intel" in said["Argonne LLM-Inference-Bench", "intel-max-1550", True]
-    assert not said["Argonne LLM-Inference-Bench", "h100-sxm5", True]
-    assert not said["AMD ROCm performance page", "mi300x", False]
+            kept = found.setdefault((row.source, asked.accelerator, old), [])
+            kept.append(asked.trusted)
+    # Argonne's paper is of October 2024, before vLLM's new engine; no kind of its accelerators is left out of the headline
+    for accelerator in ("mi300x", "intel-max-1550", "h100-sxm5"):
+        assert any(found["Argonne LLM-Inference-Bench", accelerator, True])
+        assert ("Argonne LLM-Inference-Bench", accelerator, False) not in found
+    assert ("AMD ROCm performance page", "mi300x", False) in found

@@ -149,7 +149,7 @@ def test_first_ports_of_an_engine_count_as_its_old_release():
             old = serving_predictor.profile(asked) == "vllm-v0"
             kept = found.setdefault((row.source, asked.accelerator, old), [])
             kept.append(asked.trusted)
-    # Argonne's paper is of October 2024, before vLLM's new engine; no kind of its accelerators is left out of the headline
+    # Argonne's paper is of October 2024, before vLLM's new engine; all kinds of its accelerators count
     for accelerator in ("mi300x", "intel-max-1550", "h100-sxm5"):
         assert any(found["Argonne LLM-Inference-Bench", accelerator, True])
         assert ("Argonne LLM-Inference-Bench", accelerator, False) not in found

@@ -37,6 +37,8 @@ _CALIBRATION, _TUNING, _PILOT, _WARMUP, _RESERVE = 0.03, 0.13, 0.07, 0.02, 0.03
 _AFTER = 5.0
 _CALIBRATION_SHAPE, _CALIBRATION_BATCH = (160, 3), 4
 """Of the model whose speed gives the eager factor; no rung has this shape."""
+_GENTLE = 1e-5
+"""Its learning rate over the root of its batch's tokens: it is only timed, and no rate so low breaks training."""
 _PRUNED_SHARE = 0.75
 """Assumed share of a trial that runs on average; the rest is pruned."""
 _CENTRE, _REACH = 0.5, 4.0
@@ -168,7 +170,7 @@ def _calibrate(desk: Desk) -> tuple[Pace, list[float]]:
     """The factors of speed and memory, from a model that will not be trained; and how its speed varied, around 1."""
     raw, device = Pace(desk.machine, desk.shards.seq_len, desk.dtype, {}), desk.context.device
     spec = ladder.shape(*_CALIBRATION_SHAPE, desk.vocab, desk.shards.seq_len)
-    recipe = plan.recipe(spec, 10_000, _CALIBRATION_BATCH, desk.shards.seq_len, desk.dtype, 0.1, desk.seed)
+    recipe = plan.recipe(spec, 10_000, _CALIBRATION_BATCH, desk.shards.seq_len, desk.dtype, _GENTLE, desk.seed)
     with desk.context.progress.task("Timing a small model") as task:
         # once before anything is measured: the first step loads code, whose pages are no model's memory
         Learner(recipe, desk.shards, device).step()

@@ -242,3 +242,8 @@ def test_a_long_page_takes_less_than_half_a_second(write: Write) -> None:
     begun = time.process_time()
     assert len(compose(page, Setting())[1]) > 10**5
     assert time.process_time() - begun < 0.5
+
+
+def test_a_column_needs_a_name() -> None:
+    with pytest.raises(ValueError, match="has no name"):
+        Table("A finding", "A source", [{"what": "carbon", "": 1.0}])

@@ -23,5 +23,7 @@ class Table:
     def __post_init__(self) -> None:
         if not (self.title.strip() and self.source.strip() and self.rows):
             raise ValueError("A table needs a title, a source and rows.")
+        if not all(column.strip() for column in self.rows[0]):
+            raise ValueError(f"A column of the table {self.title!r} has no name.")
         if any(list(row) != list(self.rows[0]) for row in self.rows):
             raise ValueError(f"The rows of the table {self.title!r} have different columns.")

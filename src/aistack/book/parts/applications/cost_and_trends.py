@@ -349,21 +349,25 @@ def _footprint(plan: ServingAnswer) -> Table:
                 "an answer here": Number(cost.joules_per_request / HOUR, "Wh", "derived", PREDICTED),
                 "Google's median prompt": Number(0.24, "Wh", "stated", GOOGLE),
                 "compare": "an American home uses it in",
-                "": Number(cost.joules_per_request / HOME, "s", "derived", home, formula="energy / 10,715 kWh a year"),
+                "that is": Number(
+                    cost.joules_per_request / HOME, "s", "derived", home, formula="energy / 10,715 kWh a year"
+                ),
             },
             {
                 "what": "carbon",
                 "an answer here": Number(THOUSAND * cost.kilograms_per_request, "g", "derived", PREDICTED),
                 "Google's median prompt": Number(0.03, "g", "stated", GOOGLE, basis="market-based"),
                 "compare": "a litre of petrol is worth",
-                "": Number(PETROL / cost.kilograms_per_request, "answers", "derived", car, formula="8,887 g a gallon"),
+                "that is": Number(
+                    PETROL / cost.kilograms_per_request, "answers", "derived", car, formula="8,887 g a gallon"
+                ),
             },
             {
                 "what": "water on site",
                 "an answer here": Number(cost.litres_per_request, "L", "derived", PREDICTED),
                 "Google's median prompt": Number(0.26e-3, "L", "stated", GOOGLE),
                 "compare": "a flush of a toilet is worth",
-                "": Number(FLUSH / cost.litres_per_request, "answers", "derived", flush, formula="1.28 gallons"),
+                "that is": Number(FLUSH / cost.litres_per_request, "answers", "derived", flush, formula="1.28 gallons"),
             },
         ],
     )
